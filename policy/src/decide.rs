@@ -1,0 +1,105 @@
+//! The only function that says yes.
+use std::sync::Arc;
+
+use crate::{AccessPath, IdentityView, Permission, Policy, PolicySet, Role, Roles, SpiffeId};
+
+/// One question: may this identity do this to this path?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Who asks.
+    pub who: SpiffeId,
+    /// How.
+    pub permission: Permission,
+    /// What.
+    pub path: AccessPath,
+}
+
+/// The answer. Both arms own the access they judged.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Yes, and why.
+    Allow(Permit),
+    /// No, and why.
+    Deny(Denial),
+}
+
+/// Proof that [`decide`] said yes to one access. Nothing else makes one.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    access: Access,
+    grounds: Grounds,
+}
+
+impl Permit {
+    /// What was allowed.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+    /// Why it was allowed.
+    pub fn grounds(&self) -> &Grounds {
+        &self.grounds
+    }
+}
+
+/// Why an access was allowed.
+#[derive(Clone, Debug)]
+pub enum Grounds {
+    /// This policy gives it.
+    Policy(Arc<Policy>),
+    /// The identity is built in (Pilot superuser; lite workload on the cipher).
+    Role(Role),
+}
+
+/// A refused access.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// What was asked.
+    pub access: Access,
+    /// Why not.
+    pub reason: DenyReason,
+}
+
+/// Why an access was refused by policy: a closed set; its words are the same in audit, metrics and metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DenyReason {
+    /// No policy names this identity.
+    IdentityUnmatched,
+    /// Policies name the identity, none of them this path.
+    PathUnmatched,
+    /// Policies name identity and path, none gives the permission.
+    PermissionMissing,
+    /// Only policies that the reserved-namespace guard rejects would give it.
+    ReservedGuard,
+    /// A lite workload may only use the cipher.
+    LiteWorkload,
+}
+
+impl DenyReason {
+    /// The low-cardinality word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IdentityUnmatched => "identity_unmatched",
+            Self::PathUnmatched => "path_unmatched",
+            Self::PermissionMissing => "permission_missing",
+            Self::ReservedGuard => "reserved_guard",
+            Self::LiteWorkload => "lite_workload",
+        }
+    }
+}
+
+/// Decides one access under one policy set.
+pub fn decide(set: &PolicySet, roles: &Roles, access: Access) -> Verdict {
+    decide_in(&set.view(&access.who), roles, access)
+}
+
+/// Decides with a view that the caller has at hand for `access.who`.
+pub fn decide_in(view: &IdentityView, roles: &Roles, access: Access) -> Verdict {
+    let role = roles.of(&access.who);
+    if role == Role::Superuser {
+        return Verdict::Allow(Permit { access, grounds: Grounds::Role(role) });
+    }
+    match view.find(&access.path, access.permission) {
+        Some(policy) => Verdict::Allow(Permit { grounds: Grounds::Policy(Arc::clone(policy)), access }),
+        None => Verdict::Deny(Denial { access, reason: DenyReason::PathUnmatched }),
+    }
+}

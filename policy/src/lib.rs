@@ -1,0 +1,34 @@
+//! Who may do what: the pure core that every verdict comes from.
+//!
+//! **Owns** the names (SPIFFE IDs, policy names, paths, permissions), the patterns and their dialect, what a policy
+//! document may say, the compiled [`PolicySet`], [`decide()`], and the reading of a proxied request into an
+//! [`Access`].
+//!
+//! **Refuses** input and output of every kind: no tokio, clock, file system, network or log. It cannot fail, only
+//! answer.
+//!
+//! **Invariant**: [`decide()`] is the only function that says yes, and a [`Permit`] is the only proof that it did.
+
+pub mod decide;
+pub mod document;
+pub mod name;
+pub mod path;
+pub mod pattern;
+pub mod permission;
+pub mod request;
+pub mod reserved;
+pub mod role;
+pub mod rule;
+pub mod set;
+pub mod spiffe_id;
+
+pub use decide::{Access, Denial, DenyReason, Grounds, Permit, Verdict, decide};
+pub use document::{Fault, PolicyDocument};
+pub use name::{InvalidName, PolicyId, PolicyName};
+pub use path::{AccessPath, InvalidPath, KeyName, SecretPath};
+pub use pattern::{IdPattern, InvalidPattern, PathPattern};
+pub use permission::{InvalidPermissions, Permission, Permissions};
+pub use role::{InvalidTrustRoots, Role, Roles, TrustRoots};
+pub use rule::{Policy, Rule, UnixMillis};
+pub use set::{Generation, IdentityView, PolicySet};
+pub use spiffe_id::{InvalidSpiffeId, SpiffeId, TrustDomain};
