@@ -1,7 +1,20 @@
 //! The only function that says yes.
+//!
+//! **Owns** the order of a decision (superuser, lite workload, policies: spike.md §2.3) and the closed set of reasons for
+//! saying no.
+//!
+//! **Refuses** to fail: whatever is unknown is a denial with a reason.
+//!
+//! **Invariant**: a [`Permit`] is made here and nowhere else.
+//!
+//! ```compile_fail
+//! # fn forge(access: spike_policy::Access, grounds: spike_policy::Grounds) -> spike_policy::Permit {
+//! spike_policy::Permit { access, grounds }
+//! # }
+//! ```
 use std::sync::Arc;
 
-use crate::{AccessPath, IdentityView, Permission, Policy, PolicySet, Role, Roles, SpiffeId};
+use crate::{AccessPath, IdentityView, Permission, Policy, PolicySet, Role, Roles, SpiffeId, reserved};
 
 /// One question: may this identity do this to this path?
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +88,15 @@ pub enum DenyReason {
 }
 
 impl DenyReason {
+    /// Every reason, for tables and tests.
+    pub const ALL: [Self; 5] = [
+        Self::IdentityUnmatched,
+        Self::PathUnmatched,
+        Self::PermissionMissing,
+        Self::ReservedGuard,
+        Self::LiteWorkload,
+    ];
+
     /// The low-cardinality word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -92,14 +114,46 @@ pub fn decide(set: &PolicySet, roles: &Roles, access: Access) -> Verdict {
     decide_in(&set.view(&access.who), roles, access)
 }
 
-/// Decides with a view that the caller has at hand for `access.who`.
+/// Decides with a view that the caller has at hand. A view of another identity than `access.who` gives nothing.
 pub fn decide_in(view: &IdentityView, roles: &Roles, access: Access) -> Verdict {
     let role = roles.of(&access.who);
-    if role == Role::Superuser {
-        return Verdict::Allow(Permit { access, grounds: Grounds::Role(role) });
-    }
-    match view.find(&access.path, access.permission) {
-        Some(policy) => Verdict::Allow(Permit { grounds: Grounds::Policy(Arc::clone(policy)), access }),
-        None => Verdict::Deny(Denial { access, reason: DenyReason::PathUnmatched }),
+    match role {
+        Role::Superuser => allow(access, Grounds::Role(role)),
+        Role::LiteWorkload => {
+            if access.permission == Permission::Execute && access.path.as_str() == reserved::CIPHER {
+                allow(access, Grounds::Role(role))
+            } else {
+                deny(access, DenyReason::LiteWorkload)
+            }
+        }
+        Role::Recover
+        | Role::Restore
+        | Role::Nexus
+        | Role::Keeper
+        | Role::Bootstrap
+        | Role::ExtAuthz
+        | Role::Workload => by_policy(view, access),
     }
 }
+
+fn by_policy(view: &IdentityView, access: Access) -> Verdict {
+    if *view.who() != access.who {
+        return deny(access, DenyReason::IdentityUnmatched);
+    }
+    if let Some(policy) = view.find(&access.path, access.permission) {
+        return allow(access, Grounds::Policy(Arc::clone(policy)));
+    }
+    let reason = view.why_not(&access.path, access.permission);
+    deny(access, reason)
+}
+
+fn allow(access: Access, grounds: Grounds) -> Verdict {
+    Verdict::Allow(Permit { access, grounds })
+}
+
+fn deny(access: Access, reason: DenyReason) -> Verdict {
+    Verdict::Deny(Denial { access, reason })
+}
+
+#[cfg(test)]
+mod tests;

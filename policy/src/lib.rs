@@ -11,6 +11,7 @@
 
 pub mod decide;
 pub mod document;
+pub mod lint;
 pub mod name;
 pub mod path;
 pub mod pattern;
@@ -22,8 +23,9 @@ pub mod rule;
 pub mod set;
 pub mod spiffe_id;
 
-pub use decide::{Access, Denial, DenyReason, Grounds, Permit, Verdict, decide};
-pub use document::{Fault, PolicyDocument};
+pub use decide::{Access, Denial, DenyReason, Grounds, Permit, Verdict, decide, decide_in};
+pub use document::{Fault, PolicyDocument, Position, parse_rules, parse_yaml, to_yaml};
+pub use lint::{Finding, Lint, lint, lint_all};
 pub use name::{InvalidName, PolicyId, PolicyName};
 pub use path::{AccessPath, InvalidPath, KeyName, SecretPath};
 pub use pattern::{IdPattern, InvalidPattern, PathPattern};
@@ -31,4 +33,4 @@ pub use permission::{InvalidPermissions, Permission, Permissions};
 pub use role::{InvalidTrustRoots, Role, Roles, TrustRoots};
 pub use rule::{Policy, Rule, UnixMillis};
 pub use set::{Generation, IdentityView, PolicySet};
-pub use spiffe_id::{InvalidSpiffeId, SpiffeId, TrustDomain};
+pub use spiffe_id::{InvalidSpiffeId, SpiffeId, SpiffeIdRule, TrustDomain};

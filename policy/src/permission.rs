@@ -1,8 +1,14 @@
 //! The five permissions and sets of them.
+//!
+//! **Owns** SPIKE's five words and what satisfies what (design D2).
+//!
+//! **Refuses** any other word, any other case, and the empty set.
+//!
+//! **Invariant**: `super` satisfies every permission; nothing else implies anything.
 use std::fmt;
 use std::str::FromStr;
 
-/// One permission, SPIKE's words.
+/// One permission, in SPIKE's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Permission {
@@ -21,6 +27,7 @@ pub enum Permission {
 impl Permission {
     /// All five, in SPIKE's order.
     pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::List, Self::Execute, Self::Super];
+
     /// The wire word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,19 +46,25 @@ impl fmt::Display for Permission {
     }
 }
 
-/// Why words are no permissions.
+/// Why words are no permissions. The texts are SPIKE's (spike.md §5.1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidPermissions(String);
+pub enum InvalidPermissions {
+    /// Not one of the five; the word.
+    #[error("invalid permission: '{0}'. valid permissions: 'read, write, list, execute, super'")]
+    Unknown(String),
+    /// No word at all.
+    #[error("permissions cannot be empty. valid permissions: 'read, write, list, execute, super'")]
+    Empty,
+}
 
 impl FromStr for Permission {
     type Err = InvalidPermissions;
+
     fn from_str(word: &str) -> Result<Self, InvalidPermissions> {
-        Self::ALL.into_iter().find(|p| p.as_str() == word).ok_or_else(|| {
-            InvalidPermissions(format!(
-                "invalid permission: '{word}'. valid permissions: 'read, write, list, execute, super'"
-            ))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|p| p.as_str() == word)
+            .ok_or_else(|| InvalidPermissions::Unknown(word.chars().take(60).flat_map(char::escape_debug).collect()))
     }
 }
 
@@ -67,16 +80,37 @@ impl Permissions {
             bits |= word.as_ref().parse::<Permission>()? as u8;
         }
         if bits == 0 {
-            return Err(InvalidPermissions("permissions: at least one is required".to_owned()));
+            return Err(InvalidPermissions::Empty);
         }
         Ok(Self(bits))
     }
+
     /// Whether a wanted permission is satisfied: it is in the set, or `super` is.
     pub fn satisfies(self, wanted: Permission) -> bool {
         self.0 & (wanted as u8 | Permission::Super as u8) != 0
     }
+
+    /// Whether every wanted permission is satisfied.
+    pub fn satisfies_all(self, wanted: Self) -> bool {
+        self.contains(Permission::Super) || self.0 & wanted.0 == wanted.0
+    }
+
+    /// Whether this very permission is a member (`super` contains no other).
+    pub fn contains(self, permission: Permission) -> bool {
+        self.0 & permission as u8 != 0
+    }
+
     /// The members in SPIKE's order.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL.into_iter().filter(move |p| self.0 & *p as u8 != 0)
+        Permission::ALL.into_iter().filter(move |p| self.contains(*p))
     }
 }
+
+impl From<Permission> for Permissions {
+    fn from(permission: Permission) -> Self {
+        Self(permission as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! `spike policy …`
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{FormatFlag, non_empty};
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Create a new policy
+    #[command(after_help = "Example:\n  \
+        spike policy create --name=db-access \\\n    \
+        --spiffeid-pattern='^spiffe://example\\.org/service/.*$' \\\n    \
+        --path-pattern='^db/.*$' --permissions=read,write\n\n\
+        Valid permissions: read, write, list, execute, super")]
+    Create(Create),
+    /// Create or update policies, from YAML files or flags
+    #[command(after_help = "Example YAML file:\n  \
+        name: db-access\n  \
+        spiffeidPattern: ^spiffe://example\\.org/service/.*$\n  \
+        pathPattern: ^secrets/database/production/.*$\n  \
+        permissions:\n    \
+        - read\n    \
+        - write\n\n\
+        A file may hold several documents, separated by a line of three dashes. Several policies are\n\
+        applied together: all of them, or none.")]
+    Apply(Apply),
+    /// List policies, optionally filtering by path pattern or SPIFFE ID pattern
+    List(List),
+    /// Get policy details by name or id
+    Get(Get),
+    /// Delete a policy by name or id
+    Delete(Delete),
+    /// Check policy files without a SPIKE Nexus
+    Validate(Files),
+    /// Say what policies mean that their author hardly meant, without a SPIKE Nexus
+    Lint(Lint),
+    /// Print every policy as YAML that `apply` reads
+    Export,
+}
+
+/// The four flags that describe a policy. All optional here: what is missing is said in SPIKE's words.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyFlags {
+    /// Policy name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    #[arg(
+        long,
+        value_name = "REGEX",
+        allow_hyphen_values = true,
+        help = r"SPIFFE ID regex pattern, e.g., '^spiffe://example\.org/service/.*$'"
+    )]
+    pub(crate) spiffeid_pattern: Option<String>,
+    /// Resource path regex pattern, e.g., '^secrets/database/production/.*$'
+    #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
+    pub(crate) path_pattern: Option<String>,
+    /// Comma-separated permissions: read, write, list, execute, super
+    #[arg(long, value_name = "LIST")]
+    pub(crate) permissions: Option<String>,
+}
+
+/// `spike policy create`
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFlags,
+}
+
+/// `spike policy apply`
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFlags,
+    /// YAML file with policies, a directory of them, or - for standard input; may be repeated
+    #[arg(
+        short,
+        long = "file",
+        value_name = "FILE",
+        conflicts_with_all = ["name", "spiffeid_pattern", "path_pattern", "permissions"]
+    )]
+    pub(crate) files: Vec<PathBuf>,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Also delete every policy that the files do not hold
+    #[arg(long, requires = "files")]
+    pub(crate) prune: bool,
+    /// Do not ask before policies are deleted by --prune
+    #[arg(short, long, requires = "prune")]
+    pub(crate) yes: bool,
+}
+
+/// `spike policy list`
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only policies with exactly this path pattern, e.g., '^secrets/web/db$'
+    #[arg(
+        long,
+        value_name = "REGEX",
+        allow_hyphen_values = true,
+        conflicts_with = "spiffeid_pattern"
+    )]
+    pub(crate) path_pattern: Option<String>,
+    #[arg(
+        long,
+        value_name = "REGEX",
+        allow_hyphen_values = true,
+        help = r"Only policies with exactly this SPIFFE ID pattern, e.g., '^spiffe://example\.org/service/finance$'"
+    )]
+    pub(crate) spiffeid_pattern: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatFlag,
+}
+
+/// One policy, by position or flag; the position wins.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Policy name or id
+    #[arg(value_name = "NAME|ID", value_parser = non_empty())]
+    pub(crate) name_or_id: Option<String>,
+    /// Policy name or id (alternative to the argument)
+    #[arg(long, value_name = "NAME|ID")]
+    pub(crate) name: Option<String>,
+}
+
+/// `spike policy get`
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) format: FormatFlag,
+}
+
+/// `spike policy delete`
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// `spike policy validate`
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// YAML file with policies, a directory of them, or - for standard input; may be repeated
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `spike policy lint`
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Exit with 65 when there is a finding
+    #[arg(long)]
+    pub(crate) strict: bool,
+}

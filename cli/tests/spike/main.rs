@@ -1,0 +1,11 @@
+//! The real `spike` binary: what it reads, prints and exits with.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod files;
+mod golden;
+mod help;
+mod policies;
+mod run;
+mod secrets;
+mod usage;
+mod world;

@@ -1,0 +1,259 @@
+//! A whole Nexus: opened, run, and shared with an ext-authz in the same process.
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spike_identity::{Identity, Standing};
+use spike_policy::{Generation, PolicySet, Role, SpiffeId, TrustDomain};
+use spike_runtime::logging::LIFECYCLE;
+use spike_runtime::metrics::Registry;
+use spike_runtime::socket::{BindError, bind_tcp};
+use spike_runtime::{CancellationToken, Latch, Readiness, SharedClock, names};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::{Backend, Config};
+use crate::http::{Api, Metrics, Server};
+use crate::service::Service;
+use crate::store::{self, Health, Store, Unavailable};
+
+/// How often our own identity's remaining life is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What a Nexus shares with its process.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The time.
+    pub clock: SharedClock,
+    /// Where its metrics go.
+    pub registry: Registry,
+    /// What its readiness is part of.
+    pub readiness: Readiness,
+}
+
+/// Why a Nexus does not open. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Official clients would refuse to talk to this identity.
+    #[error(
+        "this process is `{id}`, but Nexus must be `spiffe://<trust root>/spike/nexus` or below: register that \
+         SPIFFE ID for it, or set trust_roots.nexus (SPIKE_TRUST_ROOT_NEXUS), which is now `{roots}`"
+    )]
+    NotANexus {
+        /// Who we are.
+        id: SpiffeId,
+        /// Where a Nexus would count as one.
+        roots: String,
+    },
+    /// The store does not open.
+    #[error("cannot open the store: {0}")]
+    Store(#[from] store::OpenError),
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The runtime refuses the listener.
+    #[error("cannot listen: {0}")]
+    Listen(#[source] io::Error),
+}
+
+/// Why a Nexus stopped without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The disk failed for good.
+    #[error("the store failed and could not be reopened")]
+    StoreFailed,
+    /// The server's task died.
+    #[error("the API server died")]
+    ServerDied,
+}
+
+/// An open Nexus: it has its store, its listener and its identity, and serves nobody until [`Nexus::run`].
+#[derive(Debug)]
+pub struct Nexus {
+    server: Server,
+    address: SocketAddr,
+    store: Store,
+    standing: OwnStanding,
+    readiness: Readiness,
+    starting: Latch,
+    drain: Duration,
+}
+
+impl Nexus {
+    /// Opens the store and binds the listener. Blocks on the disk; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn open(config: Config, identity: Identity, context: Context) -> Result<Self, OpenError> {
+        let standing = OwnStanding {
+            identity,
+            config: config.clone(),
+            clock: Arc::clone(&context.clock),
+        };
+        standing.check_name()?;
+        let starting = context.readiness.latch("nexus");
+        for warning in &config.warnings {
+            tracing::warn!(target: LIFECYCLE, "{warning}");
+        }
+        let store = open_store(&config)?;
+        let damaged = store.clone();
+        context.registry.computed(
+            names::POLICIES_DAMAGED,
+            "Stored policies that cannot be used",
+            move || u32::try_from(damaged.broken().len()).map_or(f64::MAX, f64::from),
+        );
+        let listener = bind_tcp(config.listen)?;
+        let listener = TcpListener::from_std(listener).map_err(OpenError::Listen)?;
+        let address = listener.local_addr().map_err(OpenError::Listen)?;
+        let service = Service::new(store.clone(), config.rules, context.clock);
+        let api = Api {
+            service,
+            limits: config.limits,
+            metrics: Metrics::new(&context.registry),
+        };
+        let server = Server::new(listener, &standing.identity, api);
+        Ok(Self {
+            server,
+            address,
+            store,
+            standing,
+            readiness: context.readiness,
+            starting,
+            drain: config.drain,
+        })
+    }
+
+    /// Where it listens; the port is never 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its policies, for a co-located ext-authz.
+    pub fn policies(&self) -> Policies {
+        Policies(self.store.clone())
+    }
+
+    /// Serves until `shutdown`, then drains and closes the store.
+    ///
+    /// # Errors
+    /// [`RunError`]; the store is closed then, too.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let stop = CancellationToken::new();
+        let mut serving = tokio::spawn(self.server.run(stop.clone(), self.drain));
+        drop(self.starting);
+        let health = self.store.health();
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            () = failed(health.clone()) => Err(RunError::StoreFailed),
+            _ = &mut serving => Err(RunError::ServerDied),
+            never = self.standing.watch(health, &self.readiness) => match never {},
+        };
+        stop.cancel();
+        let joined = if serving.is_finished() { Ok(()) } else { serving.await };
+        if let Err(unavailable) = self.store.close().await {
+            tracing::debug!(%unavailable, "the store was closed already");
+        }
+        ended.and(joined.map_err(|_| RunError::ServerDied))
+    }
+}
+
+/// The policies of an open Nexus. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Policies(Store);
+
+impl Policies {
+    /// The policies in force: one atomic load. An error when they may not be the current ones (a write's outcome is
+    /// unknown, or the store is closed): then nothing may be allowed.
+    pub fn current(&self) -> Result<Arc<PolicySet>, Unavailable> {
+        self.0.policies()
+    }
+
+    /// Reads and decrypts the policies from disk. Blocks: call it off the async workers.
+    pub fn reload(&self) -> Result<Arc<PolicySet>, Unavailable> {
+        self.0.reload_policies()
+    }
+
+    /// A new value after each change, which [`Policies::current`] shows by then.
+    pub fn changes(&self) -> watch::Receiver<Generation> {
+        self.0.changes()
+    }
+}
+
+fn open_store(config: &Config) -> Result<Store, OpenError> {
+    Ok(match &config.backend {
+        Backend::Memory => Store::open_in_memory(config.max_secret_versions)?,
+        Backend::Redb { database, root_key } => Store::open(store::Options {
+            path: database.clone(),
+            root_key: root_key.clone(),
+            max_versions: config.max_secret_versions,
+            queue: config.queue,
+        })?,
+    })
+}
+
+/// Completes when the store has failed for good.
+async fn failed(mut health: watch::Receiver<Health>) {
+    if health.wait_for(|health| *health == Health::Failed).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Whether we are still who we must be.
+#[derive(Debug)]
+struct OwnStanding {
+    identity: Identity,
+    config: Config,
+    clock: SharedClock,
+}
+
+impl OwnStanding {
+    fn is_nexus(&self) -> bool {
+        self.config.rules.roles.of(&self.identity.spiffe_id()) == Role::Nexus
+    }
+
+    fn check_name(&self) -> Result<(), OpenError> {
+        if self.is_nexus() {
+            return Ok(());
+        }
+        let roots: Vec<&str> = self.config.rules.roles.nexus.iter().map(TrustDomain::as_str).collect();
+        Err(OpenError::NotANexus {
+            id: self.identity.spiffe_id(),
+            roots: roots.join(", "),
+        })
+    }
+
+    fn is_good(&self) -> bool {
+        let valid = match self.identity.standing(self.clock.now()) {
+            Standing::Good | Standing::Ageing => true,
+            Standing::Expired | Standing::Withdrawn => false,
+        };
+        valid && self.is_nexus()
+    }
+
+    /// Holds readiness back while our identity or the store is not usable.
+    async fn watch(&self, mut health: watch::Receiver<Health>, readiness: &Readiness) -> std::convert::Infallible {
+        let mut rotations = self.identity.rotations();
+        let (mut svid, mut store): (Option<Latch>, Option<Latch>) = (None, None);
+        loop {
+            hold(&mut svid, self.is_good(), || readiness.latch("svid"));
+            hold(&mut store, *health.borrow_and_update() == Health::Ready, || {
+                readiness.latch("store")
+            });
+            tokio::select! {
+                _ = rotations.changed() => {}
+                _ = health.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+}
+
+/// Takes a latch when something becomes bad, and drops it when it is good again.
+fn hold(latch: &mut Option<Latch>, good: bool, take: impl FnOnce() -> Latch) {
+    if good {
+        *latch = None;
+    } else if latch.is_none() {
+        *latch = Some(take());
+    }
+}

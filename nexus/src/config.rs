@@ -1,0 +1,242 @@
+//! What an operator can say about a Nexus.
+use std::net::{Ipv6Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use spike_policy::{Roles, TrustRoots};
+use spike_runtime::config::Section;
+
+use crate::http::Limits;
+use crate::service::Rules;
+use crate::vault::RootKeySource;
+
+/// The settings of a Nexus. It holds no secret, only where the root key is.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the API listens (`listen`, `SPIKE_NEXUS_TLS_PORT`); port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// What is kept where.
+    pub backend: Backend,
+    /// Versions kept of each secret (`store.max_secret_versions`, `SPIKE_NEXUS_MAX_SECRET_VERSIONS`).
+    pub max_secret_versions: NonZeroU32,
+    /// Writes that may wait (`store.queue`).
+    pub queue: NonZeroUsize,
+    /// Built-in identities and the strictness of policies.
+    pub rules: Rules,
+    /// What one client may take up.
+    pub limits: Limits,
+    /// How long requests under way may take when the server stops.
+    pub drain: Duration,
+    /// What is legal but should be known: logged when the Nexus opens.
+    pub warnings: Vec<&'static str>,
+}
+
+/// What is kept where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// In a file.
+    Redb {
+        /// The database.
+        database: PathBuf,
+        /// The key that everything in it is sealed under.
+        root_key: RootKeySource,
+    },
+    /// In memory, under a key that is gone with the process.
+    Memory,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Redb,
+    Sqlite,
+    Memory,
+}
+
+const BACKENDS: &[(&str, Word)] = &[("redb", Word::Redb), ("sqlite", Word::Sqlite), ("memory", Word::Memory)];
+
+/// Where SPIKE refuses to put data, too: these belong to the system.
+const SYSTEM_DIRECTORIES: [&str; 11] = [
+    "/etc", "/sys", "/proc", "/dev", "/bin", "/sbin", "/usr", "/lib", "/lib64", "/boot", "/root",
+];
+
+/// SPIKE's default trust root.
+const TRUST_ROOT: &str = "spike.ist";
+
+impl Config {
+    /// The port of official clients.
+    pub const PORT: u16 = 8553;
+
+    /// Reads the section of a Nexus. `home` is the user's home directory, below which data is kept by default.
+    /// Faults are recorded in the section's layers, all of them.
+    pub fn read(section: &Section<'_>, home: Option<&Path>) -> Self {
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, Self::PORT));
+        let store = section.section("store");
+        let word = store
+            .key("backend")
+            .env("SPIKE_NEXUS_BACKEND_STORE")
+            .one_of(BACKENDS)
+            .or(Word::Redb);
+        let warnings = match word {
+            Word::Redb => Vec::new(),
+            Word::Sqlite => vec!["backend `sqlite` means redb here; databases of SPIKE itself are not read"],
+            Word::Memory => vec!["backend `memory` keeps nothing: all secrets and policies are gone when this ends"],
+        };
+        Self {
+            listen: section
+                .key("listen")
+                .env("SPIKE_NEXUS_TLS_PORT")
+                .socket_addr()
+                .or(everywhere),
+            backend: Backend::read(&store, word, home),
+            max_secret_versions: versions(&store),
+            queue: queue(&store),
+            rules: Rules {
+                roles: roles(&section.section("trust_roots")),
+                require_anchors: section.section("policy").key("require_anchors").bool().or(false),
+            },
+            limits: limits(&section.section("limits")),
+            drain: DRAIN,
+            warnings,
+        }
+    }
+
+    /// A Nexus in memory on a free port of this host, for tests and embedding.
+    pub fn in_memory(roles: Roles) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            backend: Backend::Memory,
+            max_secret_versions: DEFAULT_VERSIONS,
+            queue: DEFAULT_QUEUE,
+            rules: Rules {
+                roles,
+                require_anchors: false,
+            },
+            limits: Limits::default(),
+            drain: DRAIN,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Backend {
+    fn read(store: &Section<'_>, word: Word, home: Option<&Path>) -> Self {
+        let named = store.key("dir").env("SPIKE_NEXUS_DATA_DIR").path();
+        let named = named
+            .must("a directory of its own, not one of the system's", |path| {
+                !is_system(path)
+            })
+            .optional();
+        let key_file = store.key("key_file").path().optional();
+        let credential = store.key("credential").string().optional();
+        let credentials = store
+            .key("credentials_directory")
+            .env("CREDENTIALS_DIRECTORY")
+            .path()
+            .optional();
+        if word == Word::Memory {
+            return Self::Memory;
+        }
+        let directory = named.or_else(|| home.map(|home| home.join(".spike")));
+        let Some(data) = directory.map(|directory| directory.join("data")) else {
+            store.refuse("dir", "missing, and there is no home directory to put it in");
+            return Self::Memory;
+        };
+        let root_key = match (key_file, credential, credentials) {
+            (None, Some(name), Some(directory)) => RootKeySource::CredentialsDirectory { directory, name },
+            (None, Some(_), None) => {
+                store.refuse("credential", "needs $CREDENTIALS_DIRECTORY, which systemd sets");
+                return Self::Memory;
+            }
+            (Some(_), Some(_), _) => {
+                store.refuse(
+                    "credential",
+                    "the root key has one source: give `key_file` or `credential`",
+                );
+                return Self::Memory;
+            }
+            (key_file, None, _) => RootKeySource::KeyFile(key_file.unwrap_or_else(|| data.join("root.key"))),
+        };
+        Self::Redb {
+            database: data.join("nexus.redb"),
+            root_key,
+        }
+    }
+}
+
+/// Reads trust roots: each key a list of trust domains separated by commas, also from `SPIKE_TRUST_ROOT_*`.
+pub fn roles(section: &Section<'_>) -> Roles {
+    let roots = |name: &str, variable: &'static str| {
+        let parse = |text: &str| TrustRoots::parse(text).map(|_| text.to_owned());
+        let list = section
+            .key(name)
+            .env(variable)
+            .parsed("trust domains separated by commas", parse);
+        TrustRoots::parse(&list.or(TRUST_ROOT.to_owned())).unwrap_or_default()
+    };
+    Roles {
+        pilot: roots("pilot", "SPIKE_TRUST_ROOT_PILOT"),
+        lite_workload: roots("lite_workload", "SPIKE_TRUST_ROOT_LITE_WORKLOAD"),
+        nexus: roots("nexus", "SPIKE_TRUST_ROOT_NEXUS"),
+        keeper: roots("keeper", "SPIKE_TRUST_ROOT_KEEPER"),
+        bootstrap: roots("bootstrap", "SPIKE_TRUST_ROOT_BOOTSTRAP"),
+    }
+}
+
+const DRAIN: Duration = Duration::from_secs(8);
+const DEFAULT_VERSIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+const DEFAULT_QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
+
+fn versions(store: &Section<'_>) -> NonZeroU32 {
+    let key = store
+        .key("max_secret_versions")
+        .env("SPIKE_NEXUS_MAX_SECRET_VERSIONS")
+        .u64(1..=10_000);
+    let given = key.or(u64::from(DEFAULT_VERSIONS.get()));
+    u32::try_from(given)
+        .ok()
+        .and_then(NonZeroU32::new)
+        .unwrap_or(DEFAULT_VERSIONS)
+}
+
+fn queue(store: &Section<'_>) -> NonZeroUsize {
+    let given = store.key("queue").u64(1..=65_536).or(1024);
+    usize::try_from(given)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .unwrap_or(DEFAULT_QUEUE)
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    let default = Limits::default();
+    let count = |name: &str, most: u64, default: usize| {
+        let given = section
+            .key(name)
+            .u64(1..=most)
+            .or(u64::try_from(default).unwrap_or(most));
+        usize::try_from(given).unwrap_or(default)
+    };
+    let (short, long) = (Duration::from_millis(10), Duration::from_secs(600));
+    let time = |name: &str, default: Duration| section.key(name).duration().between(short..=long).or(default);
+    let header = section
+        .key("header")
+        .env("SPIKE_HTTP_SERVER_READ_HEADER_TIMEOUT")
+        .duration();
+    let bytes = section.key("body_bytes").size().between(1 << 10..=64 << 20).or(1 << 20);
+    Limits {
+        connections: count("connections", 1_000_000, default.connections),
+        connections_per_peer: count("connections_per_peer", 1_000_000, default.connections_per_peer),
+        handshake: time("handshake", default.handshake),
+        header: header.between(short..=long).or(default.header),
+        body: time("body", default.body),
+        body_bytes: usize::try_from(bytes).unwrap_or(default.body_bytes),
+        idle: time("idle", default.idle),
+    }
+}
+
+fn is_system(path: &Path) -> bool {
+    path == Path::new("/") || SYSTEM_DIRECTORIES.iter().any(|system| path.starts_with(system))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Making responses.
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use spike_wire::go_json;
+use spike_wire::routes::{NDJSON, OUTCOME_HEADER, OUTCOME_UNKNOWN};
+
+use super::error::{self, Shape};
+use crate::service::Refused;
+
+/// A response, and why it is a refusal if it is one.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    pub(super) refused: Option<Refused>,
+}
+
+impl Answer {
+    /// A use case's result in its JSON form.
+    pub(super) fn of<T: Shape>(result: Result<T, Refused>) -> Self {
+        match result {
+            Ok(value) => Self {
+                response: json(StatusCode::OK, &value),
+                refused: None,
+            },
+            Err(refused) => Self::refusal::<T>(refused),
+        }
+    }
+
+    /// A refusal in the form of a route's answers.
+    pub(super) fn refusal<T: Shape>(refused: Refused) -> Self {
+        let code = error::code(&refused);
+        let mut response = json(error::status(code), &T::from(code).with_detail(error::detail(&refused)));
+        if refused == Refused::OutcomeUnknown {
+            response
+                .headers_mut()
+                .insert(OUTCOME_HEADER, HeaderValue::from_static(OUTCOME_UNKNOWN));
+        }
+        Self {
+            response,
+            refused: Some(refused),
+        }
+    }
+
+    /// A stream of JSON lines.
+    pub(super) fn stream(body: Body) -> Self {
+        let mut response = Response::new(body);
+        headers(&mut response, NDJSON);
+        Self {
+            response,
+            refused: None,
+        }
+    }
+
+    /// Go's answer to an unclean path: another address, no body, none of the usual headers.
+    pub(super) fn moved(location: &str) -> Self {
+        let mut response = Response::new(Body::empty());
+        match HeaderValue::from_str(location) {
+            Ok(location) => {
+                *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+                response.headers_mut().insert(LOCATION, location);
+            }
+            Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
+        }
+        Self {
+            response,
+            refused: Some(Refused::NoRoute),
+        }
+    }
+
+    /// Go's answer to `OPTIONS *`.
+    pub(super) fn empty() -> Self {
+        let mut response = Response::new(Body::empty());
+        response
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        Self {
+            response,
+            refused: None,
+        }
+    }
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let (status, body) = match go_json::encode(value) {
+        // The text is wiped when the last part of it has been sent.
+        Ok(text) => (status, Bytes::from_owner(text)),
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Bytes::from_static(br#"{"err":"api_internal_error"}"#),
+        ),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    headers(&mut response, "application/json");
+    response
+}
+
+fn headers(response: &mut Response, media_type: &'static str) {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("no-store, no-cache, must-revalidate, private"),
+    );
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(EXPIRES, HeaderValue::from_static("0"));
+}

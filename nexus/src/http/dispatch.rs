@@ -1,0 +1,126 @@
+//! The order of checks, the same for every request (`spike.md` §1.1, §1.3).
+use axum::extract::{Extension, Request, State};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, Method};
+use spike_identity::Peer;
+use spike_wire::ErrorBody;
+use spike_wire::routes::{ACTION, REQUEST_ID_HEADER, SECRET_BY_PATH};
+
+use super::answer::Answer;
+use super::audit::{Ended, Record};
+use super::body::Received;
+use super::call::Call;
+use super::connection::Busy;
+use super::routes::Route;
+use super::{Api, feed, policies, secrets, url};
+use crate::service::Refused;
+
+/// Answers one request, writes its audit event and counts it.
+pub(super) async fn dispatch(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    Extension(busy): Extension<Busy>,
+    request: Request,
+) -> Response {
+    let started = api.service.clock().monotonic();
+    let mut record = Record::new();
+    let (route, answer) = answer(&api, (&peer, busy), request, &mut record).await;
+    let Answer { mut response, refused } = answer;
+    let took = api.service.clock().monotonic().saturating_duration_since(started);
+    record.write(
+        peer.id(),
+        route,
+        &Ended {
+            status: response.status(),
+            refused: refused.as_ref(),
+            took,
+        },
+    );
+    api.metrics.answered(route, response.status(), took);
+    if let Ok(id) = HeaderValue::from_str(record.id()) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(REQUEST_ID_HEADER), id);
+    }
+    response
+}
+
+async fn answer(
+    api: &Api,
+    (peer, busy): (&Peer, Busy),
+    request: Request,
+    record: &mut Record,
+) -> (Option<Route>, Answer) {
+    let (head, body) = request.into_parts();
+    if head.method == Method::OPTIONS && head.uri.path() == "*" {
+        return (None, Answer::empty());
+    }
+    let no_route = || (None, Answer::refusal::<ErrorBody>(Refused::NoRoute));
+    let Some(path) = url::decode_path(head.uri.path()) else {
+        return no_route();
+    };
+    let query = head.uri.query().unwrap_or_default();
+    // A secret's path is an opaque name, in which an empty segment may well be meant.
+    let by_path = head.method == Method::GET && path.starts_with(SECRET_BY_PATH);
+    if !by_path
+        && head.method != Method::CONNECT
+        && let Some(clean) = url::cleaned(head.uri.path())
+    {
+        let location = if query.is_empty() {
+            clean
+        } else {
+            format!("{clean}?{query}")
+        };
+        return (None, Answer::moved(&location));
+    }
+    if !by_path && head.method != Method::POST {
+        return no_route();
+    }
+    if !api.service.is_ready() {
+        return (
+            None,
+            Answer::refusal::<ErrorBody>(Refused::NotReady("the store is not open")),
+        );
+    }
+    let action = url::parameter(query, ACTION).unwrap_or_default();
+    let Some(route) = Route::find(&head.method, &path, &action) else {
+        return no_route();
+    };
+    let body = if by_path {
+        Received::nothing()
+    } else {
+        Received::read(body, &api.limits).await
+    };
+    let mut call = Call {
+        service: &api.service,
+        who: peer.id(),
+        body,
+        record,
+    };
+    let secret = path.strip_prefix(SECRET_BY_PATH).unwrap_or_default();
+    (Some(route), handle(route, &mut call, (secret, query), busy).await)
+}
+
+async fn handle(route: Route, call: &mut Call<'_>, (secret, query): (&str, &str), busy: Busy) -> Answer {
+    match route {
+        Route::PutSecret => Answer::of(secrets::put(call).await),
+        Route::GetSecret => Answer::of(secrets::get(call).await),
+        Route::DeleteSecret => Answer::of(secrets::delete(call).await),
+        Route::UndeleteSecret => Answer::of(secrets::undelete(call).await),
+        Route::ListSecrets => Answer::of(secrets::list(call).await),
+        Route::SecretMetadata => Answer::of(secrets::metadata(call).await),
+        Route::ReadSecret => {
+            let version = url::parameter(query, "version").map_or(Some(0), |text| text.parse().ok());
+            Answer::of(secrets::read(call, secret, version).await)
+        }
+        Route::PutPolicy => Answer::of(policies::put(call).await),
+        Route::GetPolicy => Answer::of(policies::get(call)),
+        Route::DeletePolicy => Answer::of(policies::delete(call).await),
+        Route::ListPolicies => Answer::of(policies::list(call).await),
+        Route::ApplyPolicies => Answer::of(policies::apply(call).await),
+        Route::WatchPolicies => match feed::watch(call, busy) {
+            Ok(body) => Answer::stream(body),
+            Err(refused) => Answer::refusal::<ErrorBody>(refused),
+        },
+    }
+}

@@ -1,0 +1,116 @@
+//! The table of routes.
+use http::Method;
+use spike_wire::routes::{self, Action};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Route {
+    PutSecret,
+    GetSecret,
+    DeleteSecret,
+    UndeleteSecret,
+    ListSecrets,
+    SecretMetadata,
+    ReadSecret,
+    PutPolicy,
+    GetPolicy,
+    DeletePolicy,
+    ListPolicies,
+    ApplyPolicies,
+    WatchPolicies,
+}
+
+impl Route {
+    /// The route of a decoded path, compared exactly, and the value of `action`.
+    pub(super) fn find(method: &Method, path: &str, action: &str) -> Option<Self> {
+        if method == Method::GET {
+            let secret = path.strip_prefix(routes::SECRET_BY_PATH)?;
+            return (!secret.is_empty()).then_some(Self::ReadSecret);
+        }
+        if method != Method::POST {
+            return None;
+        }
+        let action = Action::from_word(action)?;
+        match path {
+            routes::SECRETS => Self::of_secrets(action),
+            routes::SECRETS_METADATA => (action == Action::Get).then_some(Self::SecretMetadata),
+            routes::POLICY => Self::of_policies(action),
+            _ => None,
+        }
+    }
+
+    fn of_secrets(action: Action) -> Option<Self> {
+        match action {
+            Action::Default => Some(Self::PutSecret),
+            Action::Get => Some(Self::GetSecret),
+            Action::Delete => Some(Self::DeleteSecret),
+            Action::Undelete => Some(Self::UndeleteSecret),
+            Action::List => Some(Self::ListSecrets),
+            Action::Apply | Action::Watch => None,
+        }
+    }
+
+    fn of_policies(action: Action) -> Option<Self> {
+        match action {
+            Action::Default => Some(Self::PutPolicy),
+            Action::Get => Some(Self::GetPolicy),
+            Action::Delete => Some(Self::DeletePolicy),
+            Action::List => Some(Self::ListPolicies),
+            Action::Apply => Some(Self::ApplyPolicies),
+            Action::Watch => Some(Self::WatchPolicies),
+            Action::Undelete => None,
+        }
+    }
+
+    /// The low-cardinality word for audit and metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::PutSecret => "secret.put",
+            Self::GetSecret => "secret.get",
+            Self::DeleteSecret => "secret.delete",
+            Self::UndeleteSecret => "secret.undelete",
+            Self::ListSecrets => "secret.list",
+            Self::SecretMetadata => "secret.metadata",
+            Self::ReadSecret => "secret.read",
+            Self::PutPolicy => "policy.put",
+            Self::GetPolicy => "policy.get",
+            Self::DeletePolicy => "policy.delete",
+            Self::ListPolicies => "policy.list",
+            Self::ApplyPolicies => "policy.apply",
+            Self::WatchPolicies => "policy.watch",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_an_exact_path_and_an_exact_action() {
+        let post = |path, action| Route::find(&Method::POST, path, action);
+        assert_eq!(post("/v1/store/secrets", ""), Some(Route::PutSecret));
+        assert_eq!(post("/v1/store/secrets/metadata", "get"), Some(Route::SecretMetadata));
+        assert_eq!(post("/v1/acl/policy", "watch"), Some(Route::WatchPolicies));
+        for (path, action) in [
+            ("/v1/store/secrets/", ""),
+            ("/v1/store/secrets", "apply"),
+            ("/v1/store/secrets", "GET"),
+            ("/v1/store/secrets/metadata", ""),
+            ("/v1/acl/policy", "undelete"),
+            ("/v1/acl/policy", "check"),
+            ("/v1/cipher/encrypt", ""),
+            ("/v1/secrets/a", ""),
+            ("", ""),
+        ] {
+            assert_eq!(post(path, action), None, "{path}?action={action}");
+        }
+        assert_eq!(
+            Route::find(&Method::GET, "/v1/secrets/a", "list"),
+            Some(Route::ReadSecret)
+        );
+        assert_eq!(Route::find(&Method::GET, "/v1/secrets/", ""), None);
+        assert_eq!(Route::find(&Method::GET, "/v1/store/secrets", "get"), None);
+        assert_eq!(Route::find(&Method::PUT, "/v1/store/secrets", ""), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! The listener: who gets a connection, and how all of them end.
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use spike_identity::{Acceptor, Identity, ServerOptions};
+use spike_runtime::CancellationToken;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use super::connection::{self, Context};
+use super::peers::Peers;
+use super::{Api, dispatch};
+
+/// How long the accept loop rests when the system is out of something (file descriptors, mostly).
+const REST: Duration = Duration::from_millis(50);
+
+/// A bound listener with the API behind it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: TcpListener,
+    acceptor: Acceptor,
+    api: Api,
+    context: Context,
+    peers: Peers,
+    places: Arc<Semaphore>,
+    connections: TaskTracker,
+}
+
+impl Server {
+    /// The API on this listener, showing this identity.
+    pub(crate) fn new(listener: TcpListener, identity: &Identity, api: Api) -> Self {
+        let mut options = ServerOptions::new(&[b"h2", b"http/1.1"]);
+        options.timeout = api.limits.handshake;
+        let context = Context {
+            router: Router::new().fallback(dispatch::dispatch).with_state(api.clone()),
+            clock: Arc::clone(api.service.clock()),
+            limits: api.limits,
+            stop: CancellationToken::new(),
+        };
+        Self {
+            listener,
+            acceptor: identity.acceptor(options),
+            places: Arc::new(Semaphore::new(api.limits.connections)),
+            api,
+            context,
+            peers: Peers::default(),
+            connections: TaskTracker::new(),
+        }
+    }
+
+    /// Serves until `stop`; then lets requests under way finish, for at most `deadline`.
+    pub(crate) async fn run(self, stop: CancellationToken, deadline: Duration) {
+        let cut_off = CancellationToken::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.admit(stream, &cut_off),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(REST).await;
+                    }
+                },
+            }
+        }
+        drop(self.listener);
+        self.context.stop.cancel();
+        self.connections.close();
+        if tokio::time::timeout(deadline, self.connections.wait()).await.is_err() {
+            tracing::warn!(
+                left = self.connections.len(),
+                "cut off connections at the drain deadline"
+            );
+            cut_off.cancel();
+            self.connections.wait().await;
+        }
+    }
+
+    /// Starts a task for a new connection, if there is a place for it.
+    fn admit(&self, stream: TcpStream, cut_off: &CancellationToken) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            // Closing at once tells the client more than a backlog that nobody empties.
+            self.api.metrics.handshake("no_place");
+            return;
+        };
+        let guest = Guest {
+            acceptor: self.acceptor.clone(),
+            api: self.api.clone(),
+            context: self.context.clone(),
+            peers: self.peers.clone(),
+            _place: place,
+        };
+        let cut_off = cut_off.clone();
+        self.connections.spawn(async move {
+            tokio::select! {
+                () = guest.serve(stream) => {}
+                () = cut_off.cancelled() => {}
+            }
+        });
+    }
+}
+
+/// A connection that has a place, but not yet an identity.
+struct Guest {
+    acceptor: Acceptor,
+    api: Api,
+    context: Context,
+    peers: Peers,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Guest {
+    async fn serve(self, stream: TcpStream) {
+        // Answers are small and written whole: waiting to fill a segment only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot switch off delayed sending");
+        }
+        let (stream, peer) = match self.acceptor.accept(stream).await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                self.api.metrics.handshake(error.label());
+                tracing::debug!(%error, "refused a connection");
+                return;
+            }
+        };
+        let Some(_seat) = self.peers.seat(peer.id(), self.api.limits.connections_per_peer) else {
+            self.api.metrics.handshake("too_many");
+            tracing::warn!(peer = %peer.id(), "closed a connection of a peer that has too many");
+            return;
+        };
+        self.api.metrics.handshake("ok");
+        let _open = self.api.metrics.open_connection();
+        connection::serve(stream, peer, self.context).await;
+    }
+}

@@ -1,0 +1,180 @@
+//! The program `spike-nexus`: a Nexus alone.
+
+mod args;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError};
+use spike_nexus::{Config, Context, Nexus, OpenError};
+use spike_runtime::admin::{Admin, View};
+use spike_runtime::config::{Effective, Endpoint, Environment, Faults, Layers};
+use spike_runtime::logging::{self, LIFECYCLE};
+use spike_runtime::metrics::Registry;
+use spike_runtime::shutdown::{self, Drain};
+use spike_runtime::socket::BindError;
+use spike_runtime::tasks::Tasks;
+use spike_runtime::{CancellationToken, Exit, Readiness, SystemClock, process};
+
+use crate::args::Args;
+
+const PROGRAM: &str = "spike-nexus";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn main() -> ExitCode {
+    let args = match Args::read() {
+        Ok(args) => args,
+        Err(exit) => return exit.into(),
+    };
+    match run(&args) {
+        Ok(()) => Exit::Ok.into(),
+        Err(failure) => {
+            tell(&mut std::io::stderr(), &failure.to_string());
+            failure.exit().into()
+        }
+    }
+}
+
+/// Everything `spike-nexus` reads from its configuration.
+struct Settings {
+    nexus: Config,
+    socket: String,
+    wait: Option<Duration>,
+    admin: Option<Endpoint>,
+    drain: Drain,
+    log: logging::Settings,
+}
+
+impl Settings {
+    fn read(args: &Args) -> Result<(Self, Effective), Faults> {
+        let layers = Layers::load(args.config.as_deref(), Environment::of_process(), &args.set);
+        let root = layers.root();
+        let home = layers.variable("HOME");
+        let identity = root.section("identity");
+        let drain = Drain::read(&root.section("drain"));
+        let mut nexus = Config::read(&root.section("nexus"), home.as_deref().map(Path::new));
+        // The store is closed after the last connection, and still within the deadline.
+        nexus.drain = drain.deadline.mul_f64(0.8);
+        let settings = Self {
+            nexus,
+            socket: identity
+                .key("socket")
+                .env("SPIFFE_ENDPOINT_SOCKET")
+                .string()
+                .or(DEFAULT_ENDPOINT.to_owned()),
+            wait: identity.key("wait").duration().optional(),
+            admin: Admin::read(&root.section("admin")),
+            drain,
+            log: logging::Settings::read(&root.section("log")),
+        };
+        Ok((settings, layers.finish()?))
+    }
+}
+
+/// Why the program ends with an error.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Config(#[from] Faults),
+    #[error("{PROGRAM}: {0}")]
+    Log(#[from] logging::InitError),
+    #[error("{PROGRAM}: {0}")]
+    System(#[from] std::io::Error),
+    #[error("{PROGRAM}: no identity from the SPIFFE Workload API: {0}")]
+    Identity(#[from] SourceError),
+    #[error("{PROGRAM}: {0}")]
+    Open(#[from] OpenError),
+    #[error("{PROGRAM}: {0}")]
+    Admin(#[from] BindError),
+    #[error("{PROGRAM}: {0}")]
+    Stopped(String),
+}
+
+impl Failure {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::Open(OpenError::NotANexus { .. }) => Exit::Config,
+            Self::Identity(_)
+            | Self::Admin(_)
+            | Self::Open(OpenError::Store(_) | OpenError::Bind(_) | OpenError::Listen(_)) => Exit::Unavailable,
+            Self::Log(_) | Self::System(_) | Self::Stopped(_) => Exit::Internal,
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let (settings, effective) = Settings::read(args)?;
+    if args.check {
+        tell(&mut std::io::stdout(), effective.to_string().trim_end());
+        return Ok(());
+    }
+    let log = logging::init(settings.log)?;
+    process::log_panics();
+    if let Err(error) = process::harden() {
+        tracing::warn!(target: LIFECYCLE, %error, "this process is less protected than it should be");
+    }
+    let registry = Registry::new(PROGRAM, VERSION);
+    log.register(&registry);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings, effective, registry))
+}
+
+async fn serve(settings: Settings, effective: Effective, registry: Registry) -> Result<(), Failure> {
+    let mut signal = Box::pin(shutdown::signal()?);
+    let (readiness, startup) = Readiness::new();
+    let mut tasks = Tasks::new();
+    if let Some(endpoint) = &settings.admin {
+        let view = View {
+            program: PROGRAM,
+            version: VERSION,
+            readiness: readiness.clone(),
+            registry: registry.clone(),
+            config: effective,
+        };
+        tasks.spawn("admin", Admin::bind(endpoint, view)?.run(tasks.stop()));
+    }
+    tracing::info!(target: LIFECYCLE, version = VERSION, socket = settings.socket, "waiting for an identity");
+    let identity = tokio::select! {
+        identity = Identity::from_workload_api(Some(&settings.socket), settings.wait) => identity?,
+        cause = &mut signal => {
+            tracing::info!(target: LIFECYCLE, %cause, "stopped before there was an identity");
+            return Ok(());
+        }
+    };
+    let context = Context {
+        clock: SystemClock::shared(),
+        registry,
+        readiness: readiness.clone(),
+    };
+    let nexus = Nexus::open(settings.nexus, identity.clone(), context)?;
+    tracing::info!(target: LIFECYCLE, id = %identity.spiffe_id(), address = %nexus.address(), "serving");
+    let address = nexus.address();
+    tasks.spawn("nexus", nexus.run(tasks.stop().cancelled_owned()));
+    drop(startup);
+    tasks.spawn("ready line", announce(readiness.clone(), address, tasks.stop()));
+    let report = tasks.run(signal, &readiness, settings.drain).await;
+    tracing::info!(target: LIFECYCLE, %report, "stopped");
+    if report.is_clean() {
+        Ok(())
+    } else {
+        Err(Failure::Stopped(report.to_string()))
+    }
+}
+
+/// One line on standard error when requests are served: scripts wait for it.
+async fn announce(readiness: Readiness, address: SocketAddr, stop: CancellationToken) -> Result<(), Failure> {
+    tokio::select! {
+        () = readiness.ready() => tell(&mut std::io::stderr(), &format!("{PROGRAM} ready: nexus={address}")),
+        () = stop.cancelled() => {}
+    }
+    stop.cancelled().await;
+    Ok(())
+}
+
+/// Nothing can be done when even the terminal is gone.
+fn tell(to: &mut impl Write, text: &str) {
+    drop(writeln!(to, "{text}"));
+}

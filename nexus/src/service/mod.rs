@@ -1,0 +1,110 @@
+//! What Nexus does, apart from how it is asked: each use case takes a proof and typed input, and makes one store call.
+//!
+//! **Owns** authorization ([`Guard`] and its [`Permitted`] proofs), the order "decide, then look", and the rules of
+//! input that only a server has (strict anchoring, list filters).
+//!
+//! **Refuses** HTTP and JSON: no status code, header or wire type is named here; and disk: that is `store`.
+//!
+//! **Invariant**: no use case can be called without a [`Permitted`] for exactly that action on exactly that path, and
+//! only `permit` makes one, from a [`spike_policy::Permit`].
+
+mod feed;
+mod permit;
+mod policies;
+mod refused;
+mod secrets;
+
+use std::sync::Arc;
+
+use spike_policy::{Roles, UnixMillis};
+use spike_runtime::clock::SharedClock;
+use tokio::sync::Semaphore;
+
+pub use feed::{Feed, FeedLine};
+pub use permit::{
+    Guard, ListPolicies, ListScope, ListSecrets, Permitted, ReadPolicies, ReadSecret, WatchPolicies, WritePolicies,
+    WriteSecret,
+};
+pub use policies::PolicyFilter;
+pub use refused::Refused;
+
+use crate::store::{Health, Store};
+
+/// Reads and compilations that may run off the async workers at the same time, so that expensive calls cannot take
+/// every thread of the pool.
+const BLOCKING_CALLS: usize = 64;
+
+/// The rules of this server.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Which identities are built in.
+    pub roles: Roles,
+    /// Whether a pattern must be anchored at both ends (`policy.require_anchors`).
+    pub require_anchors: bool,
+}
+
+/// The use cases over one store. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    store: Store,
+    rules: Arc<Rules>,
+    clock: SharedClock,
+    blocking: Arc<Semaphore>,
+}
+
+impl Service {
+    /// The use cases of this store under these rules.
+    pub fn new(store: Store, rules: Rules, clock: SharedClock) -> Self {
+        Self {
+            store,
+            rules: Arc::new(rules),
+            clock,
+            blocking: Arc::new(Semaphore::new(BLOCKING_CALLS)),
+        }
+    }
+
+    /// Whether requests can be served at all.
+    pub fn is_ready(&self) -> bool {
+        *self.store.health().borrow() == Health::Ready
+    }
+
+    /// Judges one request: by the policies of this moment.
+    pub fn guard(&self) -> Result<Guard, Refused> {
+        Ok(Guard::new(Arc::clone(&self.rules), self.store.policies()?))
+    }
+
+    /// The clock that requests are judged by.
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.clock.unix_millis())
+    }
+
+    /// Runs disk reads and compilations where they do not hold up other requests.
+    async fn off_the_workers<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let turn = Arc::clone(&self.blocking)
+            .acquire_owned()
+            .await
+            .map_err(|_| Refused::NotReady("closing"))?;
+        let store = self.store.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let result = work(&store);
+            drop(turn);
+            result
+        });
+        task.await.map_err(|_| Refused::Internal("a read did not finish"))?
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+//! The database: policies, secrets, and the one thread that writes them.
+//!
+//! **Owns** redb (nobody else names it), the tables and the bytes of their rows, the single writer and its group
+//! commit, the published [`PolicySet`](spike_policy::PolicySet) with its generation, the recovery from disk errors, and
+//! the ledger that shows rows which were removed, added or rolled back.
+//!
+//! **Refuses** HTTP, identities and decisions: who may write what is settled before a job arrives. It never replaces a
+//! file that does not open, and never serves a record that does not open.
+//!
+//! **Invariant**: commit, then publish, then answer. A write that was answered `Ok` is durable and in the published
+//! set; one that was answered with an error was not written, except [`WriteError::OutcomeUnknown`], and from that
+//! answer until the disk has been read back no policy is published at all.
+
+mod batch;
+mod broken;
+mod changes;
+mod disk;
+mod handle;
+mod health;
+mod held;
+mod jobs;
+mod ledger;
+mod open;
+mod options;
+mod policies;
+mod secrets;
+mod state;
+mod tables;
+mod version;
+mod writer;
+
+pub use broken::BrokenRecord;
+pub use changes::{CatchUp, Delta};
+pub use handle::{ReadError, SecretMetadata, SecretRead, Store, VersionMetadata};
+pub use health::{Health, Unavailable};
+pub use jobs::{Applied, Deleted, Mode, Put, PutOutcome, WriteError};
+pub use open::OpenError;
+pub use options::{Options, default_max_versions};
+pub use state::Stats;
+pub use version::{InvalidVersion, SecretVersion, VersionChoice};
+
+#[cfg(test)]
+mod tests;

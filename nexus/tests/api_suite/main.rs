@@ -1,0 +1,16 @@
+//! The Nexus API, over real mutual TLS, in one process: every route, every class of failure, exact bodies.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod connections;
+mod dispatch;
+mod feed;
+mod harness;
+mod lifecycle;
+mod policies;
+mod secrets;

@@ -1,0 +1,143 @@
+//! Calls about secrets.
+use spike_wire::routes::{Action, SECRETS, SECRETS_METADATA};
+use spike_wire::secrets::{
+    DeleteRequest, EmptyResponse, GetRequest, GetResponse, ListRequest, ListResponse, MetadataResponse, PutRequest,
+};
+
+use crate::transport::{Call, Transport, checked, decode};
+use crate::{Error, Secret, SecretData};
+
+/// Everything about secrets. From [`Client::secrets`](crate::Client::secrets).
+#[derive(Clone, Copy)]
+pub struct Secrets<'a> {
+    transport: &'a Transport,
+}
+
+/// Which versions of a secret a delete or undelete means; 0 inside means the current one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versions(Vec<u32>);
+
+impl Versions {
+    /// The current version; for an undelete, the one that was deleted last.
+    pub const CURRENT: Self = Self(Vec::new());
+
+    /// The numbers; empty for the current version.
+    pub fn numbers(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+impl From<&[u32]> for Versions {
+    fn from(numbers: &[u32]) -> Self {
+        Self(numbers.to_vec())
+    }
+}
+
+impl FromIterator<u32> for Versions {
+    fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
+        Self(numbers.into_iter().collect())
+    }
+}
+
+impl<'a> Secrets<'a> {
+    pub(crate) fn new(transport: &'a Transport) -> Self {
+        Self { transport }
+    }
+
+    /// The current version of a secret.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such path, or every version is deleted; see [`Error`].
+    pub async fn get(&self, path: &str) -> Result<Secret, Error> {
+        self.get_version(path, 0).await
+    }
+
+    /// One version of a secret; 0 is the current one.
+    ///
+    /// # Errors
+    /// As [`Secrets::get`], and when this version is not there or deleted.
+    pub async fn get_version(&self, path: &str, version: u32) -> Result<Secret, Error> {
+        let call = Call::read(SECRETS, Action::Get, &lookup(path, version))?;
+        let answer: GetResponse = decode(&self.transport.call(call).await?)?;
+        checked(answer.err)?;
+        Ok(Secret {
+            data: answer.data.unwrap_or_default().into(),
+        })
+    }
+
+    /// Writes a new version with exactly these keys.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn put(&self, path: &str, data: SecretData) -> Result<(), Error> {
+        let request = PutRequest {
+            path: path.to_owned(),
+            values: data.into(),
+        };
+        self.write(Call::write(SECRETS, Action::Default, &request)?).await
+    }
+
+    /// Soft-deletes versions. Unknown ones are skipped.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such path; see [`Error`].
+    pub async fn delete(&self, path: &str, versions: &Versions) -> Result<(), Error> {
+        self.write(Call::write(SECRETS, Action::Delete, &selection(path, versions))?)
+            .await
+    }
+
+    /// Restores soft-deleted versions.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such path, or nothing to restore; see [`Error`].
+    pub async fn undelete(&self, path: &str, versions: &Versions) -> Result<(), Error> {
+        self.write(Call::write(SECRETS, Action::Undelete, &selection(path, versions))?)
+            .await
+    }
+
+    /// The paths that this identity may list, sorted bytewise.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list(&self) -> Result<Vec<String>, Error> {
+        let call = Call::read(SECRETS, Action::List, &ListRequest::default())?;
+        match self.transport.call(call).await {
+            Err(Error::NotFound) => Ok(Vec::new()),
+            answer => {
+                let answer: ListResponse = decode(&answer?)?;
+                checked(answer.err)?;
+                Ok(answer.keys.unwrap_or_default())
+            }
+        }
+    }
+
+    /// The versions and times of a secret; 0 asks about the current version.
+    ///
+    /// # Errors
+    /// As [`Secrets::get_version`].
+    pub async fn metadata(&self, path: &str, version: u32) -> Result<MetadataResponse, Error> {
+        let call = Call::read(SECRETS_METADATA, Action::Get, &lookup(path, version))?;
+        let answer: MetadataResponse = decode(&self.transport.call(call).await?)?;
+        checked(answer.err)?;
+        Ok(answer)
+    }
+
+    async fn write(&self, call: Call) -> Result<(), Error> {
+        let answer: EmptyResponse = decode(&self.transport.call(call).await?)?;
+        checked(answer.err)
+    }
+}
+
+fn lookup(path: &str, version: u32) -> GetRequest {
+    GetRequest {
+        path: path.to_owned(),
+        version: i64::from(version),
+    }
+}
+
+fn selection(path: &str, versions: &Versions) -> DeleteRequest {
+    DeleteRequest {
+        path: path.to_owned(),
+        versions: versions.0.iter().copied().map(i64::from).collect(),
+    }
+}

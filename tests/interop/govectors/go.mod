@@ -1,0 +1,3 @@
+module spike.ist/policy/govectors
+
+go 1.26
