@@ -38,6 +38,7 @@ impl From<&Failure> for Exit {
             }
             Failure::Connect(ConnectError::Identity(SourceError::Unavailable { .. })) => Self::Unavailable,
             Failure::Call(error, _) => Self::from(error),
+            Failure::AccessDenied => Self::Denied,
             // Who reads us has read enough.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Ok,
             Failure::System(_) | Failure::Output(_) => Self::Internal,
@@ -96,6 +97,7 @@ mod tests {
                 Exit::from(&Failure::Connect(ConnectError::Environment(Vec::new()))),
                 Exit::Config,
             ),
+            (Exit::from(&Failure::AccessDenied), Exit::Denied),
             (Exit::from(&Failure::System(text())), Exit::Internal),
             (Exit::from(&Failure::Output(io::ErrorKind::BrokenPipe.into())), Exit::Ok),
             (

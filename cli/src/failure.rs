@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Call(Error, Subject),
     /// A file, standard input or the operating system failed us.
     System(String),
+    /// The access that was asked about is denied; that was printed already.
+    AccessDenied,
     /// What we print cannot be written.
     Output(io::Error),
 }
@@ -36,6 +38,10 @@ pub(crate) enum Subject {
     PolicyWrite,
     /// Secrets.
     Secrets,
+    /// Texts that Nexus seals and opens.
+    Cipher,
+    /// The shards of the root key.
+    Recovery,
     /// Nexus itself.
     Nexus,
 }
@@ -54,6 +60,7 @@ impl Failure {
             Self::Data(faults) => error_lines(faults),
             Self::Connect(error) => connect_text(error),
             Self::Call(error, subject) => call_text(error, *subject),
+            Self::AccessDenied => String::new(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => String::new(),
             Self::Output(error) => format!("Error: cannot write the output: {error}\n"),
         }
@@ -86,7 +93,9 @@ fn call_text(error: &Error, subject: Subject) -> String {
         Error::Denied => denied(subject).to_owned(),
         Error::NotFound => match subject {
             Subject::Policies | Subject::PolicyWrite => "Error: Entity not found.\n".to_owned(),
-            Subject::Secrets | Subject::Nexus => "Error: Resource not found.\n".to_owned(),
+            Subject::Secrets | Subject::Cipher | Subject::Recovery | Subject::Nexus => {
+                "Error: Resource not found.\n".to_owned()
+            }
         },
         Error::BadRequest { detail } if detail.is_empty() => "Error: Invalid request.\n".to_owned(),
         Error::BadRequest { detail } => error_lines(detail),
@@ -123,6 +132,10 @@ fn denied(subject: Subject) -> &'static str {
              Only SPIKE Pilot or workloads with write access to spike/system/acl\n\
              can manage policies\n"
         }
-        Subject::Policies | Subject::Secrets | Subject::Nexus => "Error: Unauthorized access.\n",
+        Subject::Recovery => {
+            "Error: Unauthorized access.\n\
+             you need a 'recover' SPIFFE ID to use this command: spiffe://<trust root>/spike/pilot/role/recover\n"
+        }
+        Subject::Policies | Subject::Secrets | Subject::Cipher | Subject::Nexus => "Error: Unauthorized access.\n",
     }
 }

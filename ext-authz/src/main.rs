@@ -20,7 +20,7 @@ use spike_ext_authz::feed::{Lease, Source};
 use spike_ext_authz::metrics::{FeedMetrics, Metrics};
 use spike_ext_authz::serve::{Door, OpenError, Server};
 use spike_ext_authz::snapshot::Views;
-use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError};
+use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError, check_endpoint};
 use spike_nexus::{Context, Nexus};
 use spike_policy::{Roles, TrustRoots};
 use spike_runtime::admin::{Admin, View};
@@ -80,7 +80,9 @@ impl Settings {
             socket: identity
                 .key("socket")
                 .env("SPIFFE_ENDPOINT_SOCKET")
-                .string()
+                .parsed("a Workload API such as unix:///path/to/api.sock", |text| {
+                    check_endpoint(text).map(|()| text.to_owned())
+                })
                 .or(DEFAULT_ENDPOINT.to_owned()),
             wait: identity.key("wait").duration().optional(),
             admin: Admin::read(&root.section("admin")),
@@ -100,7 +102,7 @@ enum Failure {
     Log(#[from] logging::InitError),
     #[error("{PROGRAM}: {0}")]
     System(#[from] std::io::Error),
-    #[error("{PROGRAM}: no identity from the SPIFFE Workload API: {0}")]
+    #[error("{PROGRAM}: {0}")]
     Identity(#[from] SourceError),
     #[error("{PROGRAM}: {0}")]
     Nexus(#[from] spike_nexus::OpenError),
@@ -108,8 +110,11 @@ enum Failure {
     Admin(#[from] BindError),
     #[error("{PROGRAM}: {0}")]
     Listen(#[from] OpenError),
-    #[error("{PROGRAM}: cannot open the audit log: {0}")]
-    Audit(#[source] std::io::Error),
+    #[error("{PROGRAM}: cannot open the audit log {target}: {source}")]
+    Audit {
+        target: AuditTarget,
+        source: std::io::Error,
+    },
     #[error("{PROGRAM}: {0}")]
     Stopped(String),
 }
@@ -122,7 +127,7 @@ impl Failure {
             Self::Identity(_)
             | Self::Admin(_)
             | Self::Listen(_)
-            | Self::Audit(_)
+            | Self::Audit { .. }
             | Self::Nexus(Nexus::Store(_) | Nexus::Bind(_) | Nexus::Listen(_)) => Exit::Unavailable,
             Self::Log(_) | Self::System(_) | Self::Stopped(_) => Exit::Internal,
         }
@@ -179,6 +184,11 @@ async fn serve(settings: Settings, effective: Effective, registry: Registry) -> 
         }
     };
     let clock = SystemClock::shared();
+    let (own, time) = (identity.clone(), Arc::clone(&clock));
+    let help = "Seconds until our own SVID expires; negative afterwards";
+    registry.computed(names::SVID_REMAINING_SECONDS, help, move || {
+        own.remaining_seconds(time.now())
+    });
     let common = Common {
         identity,
         clock,
@@ -263,7 +273,10 @@ fn open_audit(config: &Config, metrics: &Metrics) -> Result<(Audit, Option<Write
         AuditTarget::File(path) => Target::File(path.clone()),
     };
     let opened = Audit::open(&target, config.audit.queue, metrics.audit_dropped.clone());
-    let (audit, writer) = opened.map_err(Failure::Audit)?;
+    let (audit, writer) = opened.map_err(|source| Failure::Audit {
+        target: config.audit.to.clone(),
+        source,
+    })?;
     Ok((audit, Some(writer)))
 }
 

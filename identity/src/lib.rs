@@ -37,4 +37,4 @@ pub use peer::{Lapse, Peer};
 pub use refusal::{Refusal, WeakKey};
 pub use source::{Identity, Rotations, Standing, TimeSource};
 pub use stream::PeerStream;
-pub use workload::{DEFAULT_ENDPOINT, NoIdentity, SourceError};
+pub use workload::{DEFAULT_ENDPOINT, NoIdentity, SourceError, check_endpoint};

@@ -100,6 +100,14 @@ impl Identity {
         self.material().own.not_after
     }
 
+    /// Seconds until the current leaf expires; negative afterwards. For metrics.
+    pub fn remaining_seconds(&self, now: SystemTime) -> f64 {
+        match self.not_after().duration_since(now) {
+            Ok(left) => left.as_secs_f64(),
+            Err(past) => -past.duration().as_secs_f64(),
+        }
+    }
+
     /// How our identity stands at `now`.
     pub fn standing(&self, now: SystemTime) -> Standing {
         self.material().standing(now)

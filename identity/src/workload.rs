@@ -22,6 +22,14 @@ use tokio::sync::watch;
 /// Where a SPIRE agent listens unless told otherwise.
 pub const DEFAULT_ENDPOINT: &str = "unix:///tmp/spire-agent/public/api.sock";
 
+/// Whether a text is the address of a Workload API, such as `unix:///path/to/api.sock`. Nothing is connected.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_endpoint(text: &str) -> Result<(), EndpointError> {
+    Endpoint::parse(text).map(drop)
+}
+
 /// An agent that accepts the connection and then says nothing is given this long per attempt.
 const ATTEMPT: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);

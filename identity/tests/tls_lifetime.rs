@@ -173,6 +173,10 @@ async fn a_live_connection_ends_within_a_second_of_its_svid() {
             break SystemTime::now();
         }
         last_answer = SystemTime::now();
+        assert!(
+            last_answer < web.not_after() + Duration::from_secs(2),
+            "it is served for ever"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     let (answered, lapse) = serving.await.unwrap();

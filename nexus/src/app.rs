@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::{Backend, Config};
 use crate::http::{Api, Metrics, Server};
-use crate::service::Service;
+use crate::service::{Rules, Service};
 use crate::store::{self, Health, Store, Unavailable};
 
 /// How often our own identity's remaining life is looked at.
@@ -106,7 +106,11 @@ impl Nexus {
         let listener = bind_tcp(config.listen)?;
         let listener = TcpListener::from_std(listener).map_err(OpenError::Listen)?;
         let address = listener.local_addr().map_err(OpenError::Listen)?;
-        let service = Service::new(store.clone(), config.rules, context.clock);
+        let rules = Rules {
+            ephemeral: config.backend == Backend::Memory,
+            ..config.rules
+        };
+        let service = Service::new(store.clone(), rules, context.clock);
         let api = Api {
             service,
             limits: config.limits,

@@ -9,7 +9,7 @@ use spike_runtime::config::Section;
 
 use crate::http::Limits;
 use crate::service::Rules;
-use crate::vault::RootKeySource;
+use crate::vault::{RootKeySource, Sharing};
 
 /// The settings of a Nexus. It holds no secret, only where the root key is.
 #[derive(Clone, Debug)]
@@ -53,6 +53,14 @@ enum Word {
     Memory,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyWord {
+    File,
+    Operator,
+}
+
+const KEYS: &[(&str, KeyWord)] = &[("file", KeyWord::File), ("operator", KeyWord::Operator)];
+
 const BACKENDS: &[(&str, Word)] = &[("redb", Word::Redb), ("sqlite", Word::Sqlite), ("memory", Word::Memory)];
 
 /// Where SPIKE refuses to put data, too: these belong to the system.
@@ -94,6 +102,8 @@ impl Config {
             rules: Rules {
                 roles: roles(&section.section("trust_roots")),
                 require_anchors: section.section("policy").key("require_anchors").bool().or(false),
+                sharing: sharing(&section.section("shamir")),
+                ..Rules::default()
             },
             limits: limits(&section.section("limits")),
             drain: DRAIN,
@@ -110,7 +120,7 @@ impl Config {
             queue: DEFAULT_QUEUE,
             rules: Rules {
                 roles,
-                require_anchors: false,
+                ..Rules::default()
             },
             limits: Limits::default(),
             drain: DRAIN,
@@ -142,7 +152,15 @@ impl Backend {
             store.refuse("dir", "missing, and there is no home directory to put it in");
             return Self::Memory;
         };
+        let operators = store.key("key").one_of(KEYS).or(KeyWord::File) == KeyWord::Operator;
+        if operators && (key_file.is_some() || credential.is_some()) {
+            store.refuse(
+                "key",
+                "the root key has one source: `operator`, `key_file` or `credential`",
+            );
+        }
         let root_key = match (key_file, credential, credentials) {
+            _ if operators => RootKeySource::Operators,
             (None, Some(name), Some(directory)) => RootKeySource::CredentialsDirectory { directory, name },
             (None, Some(_), None) => {
                 store.refuse("credential", "needs $CREDENTIALS_DIRECTORY, which systemd sets");
@@ -181,6 +199,25 @@ pub fn roles(section: &Section<'_>) -> Roles {
         keeper: roots("keeper", "SPIKE_TRUST_ROOT_KEEPER"),
         bootstrap: roots("bootstrap", "SPIKE_TRUST_ROOT_BOOTSTRAP"),
     }
+}
+
+/// How many shares the root key has, and how many give it back.
+fn sharing(section: &Section<'_>) -> Sharing {
+    let most = u64::from(Sharing::MOST);
+    let shares = section
+        .key("shares")
+        .env("SPIKE_NEXUS_SHAMIR_SHARES")
+        .u64(1..=most)
+        .or(3);
+    let threshold = section
+        .key("threshold")
+        .env("SPIKE_NEXUS_SHAMIR_THRESHOLD")
+        .u64(1..=most)
+        .or(2);
+    Sharing::new(shares, threshold).unwrap_or_else(|fault| {
+        section.refuse("threshold", fault.to_string());
+        Sharing::default()
+    })
 }
 
 const DRAIN: Duration = Duration::from_secs(8);

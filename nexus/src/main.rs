@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError};
+use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError, check_endpoint};
 use spike_nexus::{Config, Context, Nexus, OpenError};
 use spike_runtime::admin::{Admin, View};
 use spike_runtime::config::{Effective, Endpoint, Environment, Faults, Layers};
@@ -17,7 +17,7 @@ use spike_runtime::metrics::Registry;
 use spike_runtime::shutdown::{self, Drain};
 use spike_runtime::socket::BindError;
 use spike_runtime::tasks::Tasks;
-use spike_runtime::{CancellationToken, Exit, Readiness, SystemClock, process};
+use spike_runtime::{CancellationToken, Exit, Readiness, SystemClock, names, process};
 
 use crate::args::Args;
 
@@ -63,7 +63,9 @@ impl Settings {
             socket: identity
                 .key("socket")
                 .env("SPIFFE_ENDPOINT_SOCKET")
-                .string()
+                .parsed("a Workload API such as unix:///path/to/api.sock", |text| {
+                    check_endpoint(text).map(|()| text.to_owned())
+                })
                 .or(DEFAULT_ENDPOINT.to_owned()),
             wait: identity.key("wait").duration().optional(),
             admin: Admin::read(&root.section("admin")),
@@ -83,7 +85,7 @@ enum Failure {
     Log(#[from] logging::InitError),
     #[error("{PROGRAM}: {0}")]
     System(#[from] std::io::Error),
-    #[error("{PROGRAM}: no identity from the SPIFFE Workload API: {0}")]
+    #[error("{PROGRAM}: {0}")]
     Identity(#[from] SourceError),
     #[error("{PROGRAM}: {0}")]
     Open(#[from] OpenError),
@@ -144,6 +146,11 @@ async fn serve(settings: Settings, effective: Effective, registry: Registry) -> 
             return Ok(());
         }
     };
+    let (own, clock) = (identity.clone(), SystemClock::shared());
+    let help = "Seconds until our own SVID expires; negative afterwards";
+    registry.computed(names::SVID_REMAINING_SECONDS, help, move || {
+        own.remaining_seconds(clock.now())
+    });
     let context = Context {
         clock: SystemClock::shared(),
         registry,

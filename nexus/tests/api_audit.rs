@@ -74,6 +74,15 @@ async fn each_call_leaves_one_event_that_says_who_what_and_why_but_no_value() {
     world.post("pilot", SECRETS, &put.replace("acme/a", "a b")).await;
     world.post("pilot", SECRETS, &put[..put.len() - 1]).await;
     world.send("pilot", "GET /nowhere", b"").await;
+    let question = r#"{"spiffeid":"spiffe://example.org/acme/web","path":"acme/a","action":"write"}"#;
+    world.post("pilot", "/v1/acl/policy?action=check", question).await;
+    world
+        .post(
+            "/acme/eve",
+            "/v1/acl/policy?action=check",
+            &question.replace("acme/a", "a\\nb"),
+        )
+        .await;
 
     let events = log.audit();
     let brief = |event: &Value| {
@@ -119,10 +128,17 @@ async fn each_call_leaves_one_event_that_says_who_what_and_why_but_no_value() {
         json!([pilot, "secret.put", "a b", null, 400, "invalid", null]),
         json!([pilot, "secret.put", null, null, 400, "unreadable", null]),
         json!([pilot, "none", null, null, 400, "no_route", null]),
+        json!([pilot, "policy.check", null, null, 200, "ok", role]),
+        json!(["/acme/eve", "policy.check", null, null, 401, "denied", null]),
     ];
     assert_eq!(found, expected);
     assert_eq!(events[2]["request_id"].as_str(), read.header("x-spike-request-id"));
     assert_eq!(events[3]["reason"], "identity_unmatched");
+    let asked = |event: &Value| json!([event["question"], event["verdict"]]);
+    let question = "write on acme/a for spiffe://example.org/acme/web";
+    assert_eq!(asked(&events[9]), json!([question, "permission_missing"]));
+    let question = "write on a\\nb for spiffe://example.org/acme/web";
+    assert_eq!(asked(&events[10]), json!([question, null]));
     assert!(events[0]["micros"].is_u64());
     assert!(!log.text().contains(canary), "a secret value is in the log");
 }

@@ -11,6 +11,7 @@
 
 pub mod decide;
 pub mod document;
+pub mod explain;
 pub mod lint;
 pub mod name;
 pub mod path;
@@ -25,6 +26,7 @@ pub mod spiffe_id;
 
 pub use decide::{Access, Denial, DenyReason, Grounds, Permit, Verdict, decide, decide_in};
 pub use document::{Fault, PolicyDocument, Position, parse_rules, parse_yaml, to_yaml};
+pub use explain::{Explanation, explain, what_can, who_can};
 pub use lint::{Finding, Lint, lint, lint_all};
 pub use name::{InvalidName, PolicyId, PolicyName};
 pub use path::{AccessPath, InvalidPath, KeyName, SecretPath};

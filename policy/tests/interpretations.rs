@@ -10,7 +10,9 @@ use spike_policy::{
 };
 
 mod random;
+mod upstreams;
 use random::Random;
+use upstreams::{MODELS, decoded, merged, without_dots, without_parameters};
 
 /// What a path is made of: ordinary names, and every piece that once fooled an upstream.
 const PIECES: [&str; 44] = [
@@ -48,75 +50,6 @@ fn generated(random: &mut Random) -> String {
         path.push_str(piece);
     }
     path
-}
-
-type Model = fn(&str) -> String;
-
-/// How upstreams read the part before the query.
-const MODELS: [(&str, Model); 5] = [
-    ("raw", str::to_owned),
-    ("RFC 3986 dot removal", without_dots),
-    ("decoded once, then dots removed", |path| without_dots(&decoded(path))),
-    ("decoded, slashes merged, dots removed", |path| {
-        without_dots(&merged(&decoded(path).replace('\\', "/")))
-    }),
-    ("parameters cut as Tomcat does", |path| {
-        without_dots(&merged(&decoded(&without_parameters(path))))
-    }),
-];
-
-fn decoded(path: &str) -> String {
-    let bytes = path.as_bytes();
-    let mut out = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = path.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        if let Some(byte) = hex.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            out.push(byte);
-            at += 3;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn merged(path: &str) -> String {
-    let mut out = String::new();
-    for c in path.chars() {
-        if !(c == '/' && out.ends_with('/')) {
-            out.push(c);
-        }
-    }
-    out
-}
-
-fn without_parameters(path: &str) -> String {
-    path.split('/')
-        .map(|segment| segment.split(';').next().unwrap())
-        .collect::<Vec<_>>()
-        .join("/")
-}
-
-fn without_dots(path: &str) -> String {
-    let mut out: Vec<&str> = Vec::new();
-    let mut segments = path.split('/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        let last = segments.peek().is_none();
-        match segment {
-            "." => {}
-            ".." => drop(out.pop()),
-            _ => {
-                out.push(segment);
-                continue;
-            }
-        }
-        if last {
-            out.push("");
-        }
-    }
-    format!("/{}", out.join("/"))
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use spike_wire::secrets::MetadataResponse;
 
 use crate::transport::Transport;
-use crate::{Builder, ConnectError, Error, Identity, NexusUrl, Policies, Secret, Secrets, Settings, Versions};
+use crate::{
+    Builder, Cipher, ConnectError, Error, Identity, NexusUrl, Operator, Policies, Secret, Secrets, Settings, Versions,
+};
 
 /// A client of one Nexus. Cheap to clone; clones share the connections.
 ///
@@ -66,6 +68,16 @@ impl Client {
     /// Everything about policies.
     pub fn policies(&self) -> Policies<'_> {
         Policies::new(&self.transport)
+    }
+
+    /// Encryption as a service.
+    pub fn cipher(&self) -> Cipher<'_> {
+        Cipher::new(&self.transport)
+    }
+
+    /// What operators do with the root key.
+    pub fn operator(&self) -> Operator<'_> {
+        Operator::new(&self.transport)
     }
 
     /// The current version of a secret.

@@ -22,10 +22,12 @@
 //! Not covered: copies that hyper and rustls hold while bytes are in flight, strings that the caller makes, and
 //! pages that the operating system swaps out.
 
+mod cipher;
 mod client;
 mod connect;
 mod environment;
 mod error;
+mod operator;
 mod policies;
 mod secret;
 mod secrets;
@@ -33,10 +35,12 @@ mod settings;
 mod transport;
 mod watch;
 
+pub use cipher::{Cipher, Ciphertext};
 pub use client::Client;
 pub use connect::{Builder, ConnectError};
 pub use environment::InvalidVariable;
 pub use error::Error;
+pub use operator::Operator;
 pub use policies::{Filter, Policies, Position};
 pub use secret::{Secret, SecretData};
 pub use secrets::{Secrets, Versions};
@@ -44,4 +48,4 @@ pub use settings::{InvalidUrl, NexusUrl, Settings, Timeouts};
 pub use watch::Watch;
 
 pub use spike_identity::{Identity, SourceError};
-pub use spike_policy::{Generation, PolicyDocument, TrustRoots};
+pub use spike_policy::{Generation, Permission, PolicyDocument, TrustRoots};

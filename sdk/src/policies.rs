@@ -1,6 +1,7 @@
 //! Calls about policies.
-use spike_policy::{Generation, PolicyDocument};
+use spike_policy::{Generation, Permission, PolicyDocument};
 use spike_wire::ErrorBody;
+use spike_wire::access::{AccessRequest, AccessResponse};
 use spike_wire::feed::WatchRequest;
 use spike_wire::policies::{
     ApplyRequest, ApplyResponse, GetResponse, ListItem, ListRequest, ListResponse, LookupRequest, PutRequest,
@@ -151,6 +152,33 @@ impl<'a> Policies<'a> {
             .open(Call::read(POLICY, Action::Watch, &request)?)
             .await?;
         Ok(Watch::new(body, self.transport.silence_limit()))
+    }
+
+    /// Whether policies and built-in roles allow this access, and why: what [`decide`](spike_policy::decide()) says in
+    /// Nexus, with the policies that give it or nearly do. An answer that denies is `Ok`, too. Not known to an official
+    /// Nexus, which would take it for a bad request.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] when this identity may not both read and list policies; [`Error::BadRequest`] when the SPIFFE
+    /// ID or the path is none; see [`Error`].
+    pub async fn check(&self, spiffe_id: &str, path: &str, permission: Permission) -> Result<AccessResponse, Error> {
+        self.ask(&AccessRequest::of(spiffe_id, path, permission)).await
+    }
+
+    /// [`Policies::check`] with the permission that an HTTP method asks for: GET, HEAD and OPTIONS read; POST, PUT,
+    /// PATCH and DELETE write; LIST lists.
+    ///
+    /// # Errors
+    /// As [`Policies::check`]; [`Error::BadRequest`] for any other method.
+    pub async fn check_method(&self, spiffe_id: &str, path: &str, method: &str) -> Result<AccessResponse, Error> {
+        self.ask(&AccessRequest::of_method(spiffe_id, path, method)).await
+    }
+
+    async fn ask(&self, request: &AccessRequest) -> Result<AccessResponse, Error> {
+        let call = Call::read(POLICY, Action::Check, request)?;
+        let answer: AccessResponse = decode(&self.transport.call(call).await?)?;
+        checked(answer.err)?;
+        Ok(answer)
     }
 
     /// Asks for the policy; whoever may only list is told from the list.

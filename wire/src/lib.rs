@@ -8,6 +8,7 @@
 //! **Invariant**: what [`go_json::encode`] writes, an official SPIKE client reads; what an official client writes,
 //! [`go_json::decode`] reads as SPIKE would, and both refuse the same bodies.
 
+pub mod access;
 pub mod bootstrap;
 pub mod cipher;
 pub mod error;

@@ -4,7 +4,7 @@
 pub const SECRETS: &str = "/v1/store/secrets";
 /// Metadata of a secret: `get`.
 pub const SECRETS_METADATA: &str = "/v1/store/secrets/metadata";
-/// Policies: put (no action), `get`, `delete`, `list`; our `apply` and `watch`.
+/// Policies: put (no action), `get`, `delete`, `list`; our `apply`, `check` and `watch`.
 pub const POLICY: &str = "/v1/acl/policy";
 /// Encryption as a service.
 pub const CIPHER_ENCRYPT: &str = "/v1/cipher/encrypt";
@@ -49,11 +49,13 @@ pub enum Action {
     Apply,
     /// `watch`: the policy feed (extension).
     Watch,
+    /// `check`: whether and why an access is allowed (extension).
+    Check,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Default,
         Self::Get,
         Self::Delete,
@@ -61,6 +63,7 @@ impl Action {
         Self::List,
         Self::Apply,
         Self::Watch,
+        Self::Check,
     ];
 
     /// The wire word; empty for the default action.
@@ -73,6 +76,7 @@ impl Action {
             Self::List => "list",
             Self::Apply => "apply",
             Self::Watch => "watch",
+            Self::Check => "check",
         }
     }
 

@@ -1,10 +1,17 @@
 //! The exact text of every answer, as `spike.md` §1.3–1.7 states it, and what a client reads back from it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use std::sync::Arc;
+
 use serde::Serialize;
-use spike_policy::{Generation, Policy, PolicyDocument, PolicyId, Rule, UnixMillis};
-use spike_wire::go_json::{Base64Bytes, Shard, encode};
+use spike_policy::{
+    Access, Generation, Permission, Policy, PolicyDocument, PolicyId, PolicySet, Roles, Rule, UnixMillis, explain,
+    who_can,
+};
+use spike_wire::go_json::{Base64Bytes, Shard, decode, encode};
 use spike_wire::secrets::{SecretInfo, VersionInfo, VersionKey};
-use spike_wire::{ErrorBody, ErrorCode, SecretText, Timestamp, bootstrap, cipher, feed, operator, policies, secrets};
+use spike_wire::{
+    ErrorBody, ErrorCode, SecretText, Timestamp, access, bootstrap, cipher, feed, operator, policies, secrets,
+};
 
 fn json(value: &impl Serialize) -> String {
     String::from_utf8(encode(value).unwrap().to_vec()).unwrap()
@@ -53,6 +60,11 @@ fn every_error_body_has_its_exact_text() {
         (
             json(&policies::ApplyResponse::from(code)),
             r#"{"applied":null,"generation":0,"#.to_owned(),
+        ),
+        (
+            json(&access::AccessResponse::from(code)),
+            r#"{"allowed":false,"reason":"","matchingPolicies":null,"nearMisses":null,"text":"","generation":0,"#
+                .to_owned(),
         ),
         (
             json(&cipher::EncryptResponse::from(code)),
@@ -252,7 +264,76 @@ fn actions_are_exact_words() {
     for action in Action::ALL {
         assert_eq!(Action::from_word(action.as_str()), Some(action));
     }
-    for word in ["Get", "get ", "check", "read", "put"] {
+    for word in ["Get", "get ", "Check", "read", "put"] {
         assert_eq!(Action::from_word(word), None, "{word}");
     }
+}
+
+#[test]
+fn an_explained_access_has_its_exact_text_and_reads_back() {
+    let set = PolicySet::new(Generation(3), [Arc::new(policy())]);
+    let explained = |path: &str, permission| {
+        let access = Access {
+            who: "spiffe://example.org/web".parse().unwrap(),
+            permission,
+            path: path.parse().unwrap(),
+        };
+        access::AccessResponse::from(&explain(&set, &Roles::default(), access, 10))
+    };
+    let allowed = explained("app/db", Permission::Read);
+    assert_eq!(
+        json(&access::AccessResponse {
+            text: String::new(),
+            ..allowed.clone()
+        }),
+        r#"{"allowed":true,"reason":"policy","matchingPolicies":["web"],"nearMisses":[],"text":"","generation":3}"#
+    );
+    assert!(allowed.text.starts_with("allowed: read on app/db"));
+    let denied = explained("api/db", Permission::Read);
+    assert_eq!(
+        json(&access::AccessResponse {
+            text: String::new(),
+            ..denied.clone()
+        }),
+        concat!(
+            r#"{"allowed":false,"reason":"path_unmatched","matchingPolicies":[],"nearMisses":[{"name":"web","#,
+            r#""spiffeidPattern":"^spiffe://example\\.org/web$","pathPattern":"^app/.*$","permissions":["read","list"],"#,
+            r#""missing":["path"],"pathDiffers":{"at":3,"wanted":"p/","found":"i/db"}}],"text":"","generation":3}"#
+        )
+    );
+    for response in [allowed, denied] {
+        assert_eq!(
+            serde_json::from_str::<access::AccessResponse>(&json(&response)).unwrap(),
+            response
+        );
+    }
+    let listing = access::PolicyListing::from(&who_can(&set, &"app/db".parse().unwrap(), None));
+    assert_eq!(
+        json(&listing),
+        concat!(
+            r#"{"policies":[{"name":"web","spiffeidPattern":"^spiffe://example\\.org/web$","pathPattern":"^app/.*$","#,
+            r#""permissions":["read","list"]}],"generation":3}"#
+        )
+    );
+}
+
+#[test]
+fn a_question_is_read_as_go_reads_it_and_written_as_the_official_sdk_writes_it() {
+    let question = access::AccessRequest::of("spiffe://example.org/web", "app/db", Permission::Read);
+    let text = r#"{"spiffeid":"spiffe://example.org/web","path":"app/db","action":"read"}"#;
+    assert_eq!(json(&question), text);
+    for body in [
+        text,
+        &text.replace("spiffeid", "SPIFFEID"),
+        &text.replace('{', r#"{"more":[1],"#),
+    ] {
+        assert_eq!(
+            decode::<access::AccessRequest>(body.as_bytes()).unwrap(),
+            question,
+            "{body}"
+        );
+    }
+    let by_method = access::AccessRequest::of_method("i", "p", "GET");
+    assert_eq!(json(&by_method), r#"{"spiffeid":"i","path":"p","method":"GET"}"#);
+    assert!(decode::<access::AccessRequest>(br#"{"path":7}"#).is_err());
 }

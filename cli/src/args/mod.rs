@@ -1,4 +1,9 @@
 //! What was typed. What it means is the business of the commands.
+//!
+//! **Owns** the commands, their flags and help, and completion scripts. **Refuses** to judge what a value means.
+//! **Invariant**: a command line is read as a whole before anything is done.
+mod cipher;
+mod operator;
 mod policy;
 mod secret;
 
@@ -9,7 +14,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use policy::{Apply, Create, Delete, Files, Get, Lint, List, PolicyCommand, PolicyFlags, Which};
+pub(crate) use cipher::{CipherCommand, Decrypt, Encrypt};
+pub(crate) use operator::{OperatorCommand, Recover};
+pub(crate) use policy::{Apply, Create, Delete, Explain, Files, Get, Lint, List, PolicyCommand, PolicyFlags, Which};
 pub(crate) use secret::{MetadataCommand, Put, SecretCommand, SecretVersions};
 
 use crate::failure::Failure;
@@ -53,6 +60,12 @@ pub(crate) enum Command {
     /// Manage secrets
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Encrypt and decrypt with a key that stays in SPIKE Nexus
+    #[command(subcommand)]
+    Cipher(CipherCommand),
+    /// Keep SPIKE Nexus recoverable
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Ask whether SPIKE Nexus can be reached and is ready
     Status,
     /// Print a completion script for a shell

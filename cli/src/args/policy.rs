@@ -36,6 +36,15 @@ pub(crate) enum PolicyCommand {
     Validate(Files),
     /// Say what policies mean that their author hardly meant, without a SPIKE Nexus
     Lint(Lint),
+    /// Say whether an identity has access to a path, and why
+    #[command(after_help = "Examples:\n  \
+        spike policy explain --spiffeid=spiffe://example.org/service/web \\\n    \
+        --path=secrets/web/db --permission=read\n  \
+        spike policy explain --who-can=secrets/web/db --permission=read\n  \
+        spike policy explain --what-can=spiffe://example.org/service/web --file=policies/\n\n\
+        Exits with 0 when the access is allowed and with 77 when it is denied. Built-in identities,\n\
+        such as SPIKE Pilot, need no policy: only SPIKE Nexus knows them, and the two lists do not.")]
+    Explain(Explain),
     /// Print every policy as YAML that `apply` reads
     Export,
 }
@@ -160,4 +169,30 @@ pub(crate) struct Lint {
     /// Exit with 65 when there is a finding
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+/// `spike policy explain`
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// SPIFFE ID that asks
+    #[arg(long, value_name = "ID", required_unless_present_any = ["who_can", "what_can"])]
+    pub(crate) spiffeid: Option<String>,
+    /// Path that it asks for
+    #[arg(long, required_unless_present_any = ["who_can", "what_can"])]
+    pub(crate) path: Option<String>,
+    /// Permission that it asks for: read, write, list, execute or super
+    #[arg(long, required_unless_present_any = ["who_can", "what_can"])]
+    pub(crate) permission: Option<String>,
+    /// List the policies that open this path, to whomever
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["spiffeid", "path"])]
+    pub(crate) who_can: Option<String>,
+    /// List the policies of this SPIFFE ID
+    #[arg(long, value_name = "ID", conflicts_with_all = ["spiffeid", "path", "permission", "who_can"])]
+    pub(crate) what_can: Option<String>,
+    /// Ask policy files instead of SPIKE Nexus: a YAML file, a directory of them, or - for standard input; may be
+    /// repeated
+    #[arg(long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatFlag,
 }

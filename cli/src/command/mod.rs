@@ -2,8 +2,11 @@
 //!
 //! **Owns** the order of these steps. **Refuses** to print or to map errors to exit codes itself.
 //! **Invariant**: no command asks for an identity before its input is known to be right.
+mod cipher;
+mod operator;
 mod policy;
 mod policy_apply;
+mod policy_explain;
 mod prompt;
 mod secret;
 mod session;
@@ -19,6 +22,8 @@ pub(crate) fn run(command: Command, output: &mut Output) -> Result<(), Failure> 
     match command {
         Command::Policy(command) => policy::run(command, output),
         Command::Secret(command) => secret::run(command, output),
+        Command::Cipher(command) => cipher::run(command, output),
+        Command::Operator(command) => operator::run(command, output),
         Command::Status => status(output),
         Command::Completion { shell } => Ok(output.raw(&args::completion(shell))?),
     }

@@ -1,13 +1,13 @@
-//! `spike policy …`, but for apply.
+//! `spike policy …`, but for apply and explain.
 use std::collections::HashMap;
 use std::io;
 
 use spike_policy::{PolicyDocument, Rule, lint_all, to_yaml};
 use spike_sdk::{Error, Filter};
 
-use super::policy_apply;
 use super::prompt::{Answer, confirmed};
 use super::session::Session;
+use super::{policy_apply, policy_explain};
 use crate::args::{Create, Delete, Files, Get, Lint, List, PolicyCommand, PolicyFlags, Which};
 use crate::failure::{Failure, Subject};
 use crate::manifest;
@@ -23,6 +23,7 @@ pub(super) fn run(command: PolicyCommand, output: &mut Output) -> Result<(), Fai
         PolicyCommand::Delete(args) => delete(&args, output),
         PolicyCommand::Validate(args) => validate(&args, output),
         PolicyCommand::Lint(args) => lint(&args, output),
+        PolicyCommand::Explain(args) => policy_explain::run(&args, output),
         PolicyCommand::Export => export(output),
     }
 }

@@ -3,6 +3,7 @@
 //! **Owns** standard output and error, the shapes of what is printed, and the making harmless of control characters.
 //! **Refuses** to know what a command is for.
 //! **Invariant**: a control character that came from Nexus, a file or the command line never reaches a terminal.
+mod access;
 mod format;
 mod go_json;
 mod lines;
@@ -49,6 +50,15 @@ impl Output {
             self.text(text)
         } else {
             self.raw(text.as_bytes())
+        }
+    }
+
+    /// Prints bytes that others will read: as they are into a file or pipe, harmless on a terminal.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.terminal {
+            self.text(&String::from_utf8_lossy(bytes))
+        } else {
+            self.raw(bytes)
         }
     }
 

@@ -2,9 +2,14 @@
 use crate::golden::assert_golden;
 use crate::run::spike;
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 26] = [
     &[],
     &["status"],
+    &["cipher"],
+    &["cipher", "encrypt"],
+    &["cipher", "decrypt"],
+    &["operator"],
+    &["operator", "recover"],
     &["completion"],
     &["policy"],
     &["policy", "create"],
@@ -14,6 +19,7 @@ const COMMANDS: [&[&str]; 20] = [
     &["policy", "delete"],
     &["policy", "validate"],
     &["policy", "lint"],
+    &["policy", "explain"],
     &["policy", "export"],
     &["secret"],
     &["secret", "put"],

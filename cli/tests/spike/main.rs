@@ -1,6 +1,8 @@
 //! The real `spike` binary: what it reads, prints and exits with.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cipher;
+mod explain;
 mod files;
 mod golden;
 mod help;

@@ -60,7 +60,9 @@ impl Listen {
 
 impl Uds {
     fn read(section: &Section<'_>) -> Option<Self> {
-        let allowed = section.key("allow_uids").list("a user id", str::parse::<u32>);
+        let allowed = section
+            .key("allow_uids")
+            .list("a user id", |text| text.parse::<u32>().map_err(|_| "not a number"));
         let mode = section
             .key("mode")
             .parsed("an octal mode such as \"0660\"", str::parse::<Mode>);

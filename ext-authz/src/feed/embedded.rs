@@ -25,7 +25,7 @@ impl From<spike_nexus::Unavailable> for Unavailable {
         match why {
             // After a disk error the outcome of the last commit is not known until the store has been read again.
             spike_nexus::Unavailable::Recovering | spike_nexus::Unavailable::Failed => Self::Unknown,
-            spike_nexus::Unavailable::Closed => Self::NotLoaded,
+            spike_nexus::Unavailable::Sealed | spike_nexus::Unavailable::Closed => Self::NotLoaded,
         }
     }
 }

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use spike_identity::Peer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use super::batch::Batch;
+use super::listener::UNIX;
 use super::service::{Origin, Shared, answer};
 
 /// HTTP/2 bounds (reliability G2). hyper's and h2's defaults guard the rest (CONTINUATION and reset floods).
@@ -50,14 +52,15 @@ impl Default for Http2 {
 }
 
 impl Http2 {
-    fn builder(&self) -> http2::Builder<TokioExecutor> {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+    fn builder(&self, batch: Batch, local: bool) -> http2::Builder<Batch> {
+        let mut builder = http2::Builder::new(batch);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.max_concurrent_streams)
             .max_header_list_size(self.max_header_list_size)
             .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
-            .keep_alive_interval(self.keepalive_interval)
+            // The kernel tells at once when the other end of a Unix socket is gone; probes would only cost.
+            .keep_alive_interval((!local).then_some(self.keepalive_interval))
             .keep_alive_timeout(self.keepalive_timeout)
             .initial_stream_window_size(1024 * 1024)
             .initial_connection_window_size(4 * 1024 * 1024)
@@ -83,14 +86,16 @@ pub(super) async fn serve<IO>(
     let asked = Arc::clone(&origin);
     let now = shared.authorizer.clock.now();
     let service = service_fn(move |request| answer(&shared, &origin, request));
-    let mut connection = std::pin::pin!(http2.builder().serve_connection(TokioIo::new(io), service));
+    let batch = Batch::default();
+    let builder = http2.builder(batch.clone(), listener == UNIX);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut age = std::pin::pin!(tokio::time::sleep(best_before(peer.as_ref(), http2.max_age, now)));
     let mut unused = std::pin::pin!(tokio::time::sleep(http2.first_request));
     let mut lapsed = std::pin::pin!(lapse(peer));
     let (mut leaving, mut watched) = (false, true);
     loop {
         tokio::select! {
-            ended = &mut connection => {
+            ended = batch.drive(connection.as_mut()) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, listener, "a connection broke");
                 }

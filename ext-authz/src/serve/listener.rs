@@ -33,6 +33,9 @@ impl PeerUsers {
     }
 }
 
+/// The word for listeners on a Unix socket.
+pub(super) const UNIX: &str = "uds";
+
 /// A bound listener and its rule.
 pub enum Door {
     /// A Unix socket: the file's mode and group, and the peer's user id.
@@ -86,7 +89,7 @@ impl Door {
     /// The word for metrics and audit.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Unix(..) => "uds",
+            Self::Unix(..) => UNIX,
             Self::Tcp(_) => "tcp",
             Self::Mtls(..) => "mtls",
         }

@@ -3,6 +3,7 @@
 //! **Owns** listeners, connections, `grpc.health.v1` and the drain. **Refuses** a Unix peer that is not allowed, a TLS
 //! peer without an allowed SVID, and more connections than there is room for. **Invariant**: health says serving only
 //! while Checks can be decided, and never again once a drain has begun.
+mod batch;
 mod connection;
 mod grpc;
 mod health;

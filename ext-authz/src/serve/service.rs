@@ -1,9 +1,10 @@
 //! What happens to each request of a connection.
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -44,21 +45,33 @@ pub(super) struct Origin {
     pub(super) used: AtomicBool,
 }
 
-/// Counts a Check as under way until it is dropped.
-struct Seat(Arc<Authorizer>);
+/// A Check under way: it is counted until this is dropped.
+struct Seat(Arc<Shared>);
 
 impl Seat {
-    /// Takes a seat, if there is one.
-    fn take(authorizer: &Arc<Authorizer>, max: i64) -> (Self, bool) {
-        let taken = authorizer.metrics.in_flight.inc();
-        (Self(Arc::clone(authorizer)), taken < max)
+    /// Takes a seat; whether there was one is for the caller to judge.
+    fn take(shared: Arc<Shared>) -> (Self, bool) {
+        let taken = shared.authorizer.metrics.in_flight.inc();
+        let free = taken < shared.bounds.max_in_flight;
+        (Self(shared), free)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.metrics.in_flight.dec();
+        self.0.authorizer.metrics.in_flight.dec();
     }
+}
+
+/// What was asked, in as few bytes as possible: they move with the request.
+enum Asked {
+    Check {
+        seat: Seat,
+        free: bool,
+        patience: Option<Duration>,
+        body: Incoming,
+    },
+    Other(Arc<Shared>, Box<Request<Incoming>>),
 }
 
 /// Answers one request. What comes before the first wait runs when the request arrives, so that the bound on Checks
@@ -68,25 +81,40 @@ pub(super) fn answer(
     origin: &Arc<Origin>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<> {
-    let shared = Arc::clone(shared);
-    let origin = Arc::clone(origin);
-    origin.used.store(true, Ordering::Relaxed);
-    let is_check = request.uri().path() == grpc::CHECK;
-    let seat = is_check.then(|| Seat::take(&shared.authorizer, shared.bounds.max_in_flight));
     let arrived = shared.authorizer.clock.monotonic();
+    let (shared, origin) = (Arc::clone(shared), Arc::clone(origin));
+    if !origin.used.load(Ordering::Relaxed) {
+        origin.used.store(true, Ordering::Relaxed);
+    }
+    let asked = if request.uri().path() == grpc::CHECK {
+        let (seat, free) = Seat::take(shared);
+        Asked::Check {
+            seat,
+            free,
+            patience: grpc::patience(request.headers()),
+            body: request.into_body(),
+        }
+    } else {
+        Asked::Other(shared, Box::new(request))
+    };
     async move {
-        let Some((seat, seated)) = seat else {
-            return Box::pin(route(&shared.routes, request)).await;
-        };
-        let patience = grpc::patience(request.headers());
-        let message = if seated {
-            receive(&shared, &origin, patience, request).await
-        } else {
-            Err(Fault::Overloaded)
-        };
-        let response = decide(&shared, &origin, (arrived, patience), message).await;
-        drop(seat);
-        Ok(Answer::check(response.into_frame()))
+        match asked {
+            Asked::Check {
+                seat,
+                free,
+                patience,
+                body,
+            } => {
+                let message = if free {
+                    receive(&seat.0, &origin, patience, body).await
+                } else {
+                    Err(Fault::Overloaded)
+                };
+                let response = decide(&seat.0, &origin, (arrived, patience), message).await;
+                Ok(Answer::check(response.into_frame()))
+            }
+            Asked::Other(shared, request) => Box::pin(route(&shared.routes, *request)).await,
+        }
     }
 }
 
@@ -95,14 +123,18 @@ async fn receive(
     shared: &Shared,
     origin: &Origin,
     patience: Option<Duration>,
-    request: Request<Incoming>,
+    body: Incoming,
 ) -> Result<Bytes, Fault> {
-    let now = shared.authorizer.clock.now();
-    if origin.peer.as_ref().is_some_and(|peer| !peer.is_current(now)) {
+    let lapsed = |peer: &Peer| !peer.is_current(shared.authorizer.clock.now());
+    if origin.peer.as_ref().is_some_and(lapsed) {
         return Err(Fault::CallerExpired);
     }
+    let mut reading = std::pin::pin!(grpc::message(body, shared.bounds.max_message));
+    // Most messages have arrived with their headers: no timer is made for them.
+    if let Poll::Ready(message) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+        return message;
+    }
     let wait = patience.unwrap_or(Duration::MAX).min(shared.bounds.read_timeout);
-    let reading = grpc::message(request.into_body(), shared.bounds.max_message);
     match tokio::time::timeout(wait, reading).await {
         Ok(message) => message,
         Err(_elapsed) => Err(Fault::DeadlineExceeded),
@@ -110,32 +142,37 @@ async fn receive(
 }
 
 async fn decide(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     origin: &Arc<Origin>,
-    (arrived, patience): (std::time::Instant, Option<Duration>),
+    times: (Instant, Option<Duration>),
     message: Result<Bytes, Fault>,
 ) -> CheckResponse {
-    let authorizer = Arc::clone(&shared.authorizer);
-    let origin = Arc::clone(origin);
-    let check = move || {
-        let caller = origin.peer.as_ref().map(Peer::id);
-        let call = Call {
-            listener: origin.listener,
-            caller,
-            arrived,
-            patience,
-        };
-        authorizer.check(call, message.as_deref().map_err(|fault| *fault))
-    };
     if !shared.authorizer.rulebook.reload {
-        return check();
+        return check(shared, origin, times, &message);
     }
     // With `cache.ttl: 0s` every Check reads a disk: that must not hold up the workers.
-    let retry = check.clone();
-    match tokio::task::spawn_blocking(check).await {
+    let (shared, origin) = (Arc::clone(shared), Arc::clone(origin));
+    let blocking = move || check(&shared, &origin, times, &message);
+    let retry = blocking.clone();
+    match tokio::task::spawn_blocking(blocking).await {
         Ok(response) => response,
         Err(_) => retry(),
     }
+}
+
+fn check(
+    shared: &Shared,
+    origin: &Origin,
+    (arrived, patience): (Instant, Option<Duration>),
+    message: &Result<Bytes, Fault>,
+) -> CheckResponse {
+    let call = Call {
+        listener: origin.listener,
+        caller: origin.peer.as_ref().map(Peer::id),
+        arrived,
+        patience,
+    };
+    shared.authorizer.check(call, message.as_deref().map_err(|fault| *fault))
 }
 
 /// Everything that is no Check: health, or `unimplemented`.

@@ -111,3 +111,35 @@ fn a_credential_of_systemd_is_a_root_key() {
             .contains("$CREDENTIALS_DIRECTORY")
     );
 }
+
+#[test]
+fn operators_may_bring_the_root_key_and_its_shares_are_counted() {
+    let config = read("store: {key: operator}", &[("HOME", "/home/a")]).unwrap();
+    let Backend::Redb { root_key, .. } = config.backend else {
+        panic!("on disk")
+    };
+    assert_eq!(root_key, RootKeySource::Operators);
+    for (text, variables, fault) in [
+        (
+            "store: {key: operator, key_file: /k}",
+            &[][..],
+            "the root key has one source",
+        ),
+        ("shamir: {shares: 2, threshold: 3}", &[], "3 of 2 shares"),
+        ("shamir: {shares: 1001}", &[], "shares"),
+        ("", &[("SPIKE_NEXUS_SHAMIR_THRESHOLD", "4")], "4 of 3 shares"),
+    ] {
+        let faults = read(text, variables).unwrap_err().to_string();
+        assert!(faults.contains(fault), "{text}: {faults}");
+    }
+    assert!(
+        read(
+            "",
+            &[
+                ("SPIKE_NEXUS_SHAMIR_SHARES", "5"),
+                ("SPIKE_NEXUS_SHAMIR_THRESHOLD", "3")
+            ]
+        )
+        .is_ok()
+    );
+}

@@ -2,9 +2,10 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use spike_wire::cipher::STREAM;
 use spike_wire::go_json;
 use spike_wire::routes::{NDJSON, OUTCOME_HEADER, OUTCOME_UNKNOWN};
 
@@ -51,6 +52,31 @@ impl Answer {
         Self {
             response,
             refused: None,
+        }
+    }
+
+    /// Raw bytes, without any of the usual headers, as SPIKE sends them.
+    pub(super) fn octets(bytes: Bytes) -> Self {
+        let mut response = Response::new(Body::from(bytes));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(STREAM));
+        Self {
+            response,
+            refused: None,
+        }
+    }
+
+    /// Go's `http.Error`: one line of plain text.
+    pub(super) fn text(status: StatusCode, line: &'static str, refused: Refused) -> Self {
+        let mut response = Response::new(Body::from(format!("{line}\n")));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Self {
+            response,
+            refused: Some(refused),
         }
     }
 

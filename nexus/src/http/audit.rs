@@ -19,6 +19,8 @@ pub(super) struct Record {
     secret: Option<String>,
     policy: Option<String>,
     grounds: Option<String>,
+    question: Option<String>,
+    verdict: Option<&'static str>,
 }
 
 impl Record {
@@ -29,6 +31,8 @@ impl Record {
             secret: None,
             policy: None,
             grounds: None,
+            question: None,
+            verdict: None,
         }
     }
 
@@ -46,6 +50,16 @@ impl Record {
     pub(super) fn policies<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
         let names: Vec<&str> = names.into_iter().collect();
         self.policy = Some(excerpt(&names.join(", ")));
+    }
+
+    /// It asks about an access: `read on a/b for spiffe://…`.
+    pub(super) fn question(&mut self, question: &str) {
+        self.question = Some(excerpt(question));
+    }
+
+    /// What it was told about that access.
+    pub(super) fn verdict(&mut self, reason: &'static str) {
+        self.verdict = Some(reason);
     }
 
     /// It is allowed because of this.
@@ -69,6 +83,8 @@ impl Record {
             action = route.map_or("none", Route::as_str),
             secret = self.secret,
             policy = self.policy,
+            question = self.question,
+            verdict = self.verdict,
             status = ended.status.as_u16(),
             outcome = ended.refused.map_or("ok", Refused::as_str),
             reason,

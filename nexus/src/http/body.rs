@@ -39,6 +39,11 @@ impl Received {
         Self(tokio::time::timeout(limits.body, read).await.unwrap_or_else(late))
     }
 
+    /// The bytes as they came.
+    pub(super) fn bytes(&self) -> Result<&[u8], Refused> {
+        self.0.as_ref().map(|bytes| bytes.as_slice()).map_err(Clone::clone)
+    }
+
     /// What the body says.
     pub(super) fn decode<T: FromGo + Default>(&self) -> Result<T, Refused> {
         let bytes = self.0.as_ref().map_err(Clone::clone)?;

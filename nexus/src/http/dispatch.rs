@@ -4,15 +4,16 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method};
 use spike_identity::Peer;
 use spike_wire::ErrorBody;
-use spike_wire::routes::{ACTION, REQUEST_ID_HEADER, SECRET_BY_PATH};
+use spike_wire::routes::{ACTION, OPERATOR_RECOVER, OPERATOR_RESTORE, REQUEST_ID_HEADER, SECRET_BY_PATH};
 
 use super::answer::Answer;
 use super::audit::{Ended, Record};
 use super::body::Received;
 use super::call::Call;
+use super::cipher::Mode;
 use super::connection::Busy;
 use super::routes::Route;
-use super::{Api, feed, policies, secrets, url};
+use super::{Api, access, cipher, feed, operator, policies, secrets, url};
 use crate::service::Refused;
 
 /// Answers one request, writes its audit event and counts it.
@@ -76,7 +77,9 @@ async fn answer(
     if !by_path && head.method != Method::POST {
         return no_route();
     }
-    if !api.service.is_ready() {
+    // These two are about the key that a server without one waits for.
+    let about_the_key = path == OPERATOR_RECOVER || path == OPERATOR_RESTORE;
+    if !api.service.is_ready() && !about_the_key {
         return (
             None,
             Answer::refusal::<ErrorBody>(Refused::NotReady("the store is not open")),
@@ -96,6 +99,7 @@ async fn answer(
         who: peer.id(),
         body,
         record,
+        mode: Mode::of(&head.headers),
     };
     let secret = path.strip_prefix(SECRET_BY_PATH).unwrap_or_default();
     (Some(route), handle(route, &mut call, (secret, query), busy).await)
@@ -118,6 +122,12 @@ async fn handle(route: Route, call: &mut Call<'_>, (secret, query): (&str, &str)
         Route::DeletePolicy => Answer::of(policies::delete(call).await),
         Route::ListPolicies => Answer::of(policies::list(call).await),
         Route::ApplyPolicies => Answer::of(policies::apply(call).await),
+        Route::CheckAccess => Answer::of(access::check(call).await),
+        Route::Encrypt => cipher::encrypt(call).await,
+        Route::Decrypt => cipher::decrypt(call),
+        Route::VerifyRootKey => Answer::of(operator::verify(call)),
+        Route::Recover => Answer::of(operator::recover(call)),
+        Route::Restore => Answer::of(operator::restore(call).await),
         Route::WatchPolicies => match feed::watch(call, busy) {
             Ok(body) => Answer::stream(body),
             Err(refused) => Answer::refusal::<ErrorBody>(refused),

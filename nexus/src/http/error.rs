@@ -1,7 +1,7 @@
 //! The one map from what went wrong to what the client is told.
 use http::StatusCode;
 use serde::Serialize;
-use spike_wire::{ErrorBody, ErrorCode, policies, secrets};
+use spike_wire::{ErrorBody, ErrorCode, access, bootstrap, cipher, operator, policies, secrets};
 
 use crate::service::Refused;
 
@@ -46,6 +46,11 @@ pub(super) trait Shape: Serialize + From<ErrorCode> {
 }
 
 impl Shape for ErrorBody {}
+impl Shape for cipher::EncryptResponse {}
+impl Shape for cipher::DecryptResponse {}
+impl Shape for bootstrap::VerifyResponse {}
+impl Shape for operator::RecoverResponse {}
+impl Shape for operator::RestoreResponse {}
 impl Shape for secrets::GetResponse {}
 impl Shape for secrets::ListResponse {}
 impl Shape for secrets::MetadataResponse {}
@@ -53,6 +58,12 @@ impl Shape for policies::GetResponse {}
 impl Shape for policies::ListResponse {}
 
 impl Shape for policies::ApplyResponse {
+    fn with_detail(self, detail: Vec<String>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+impl Shape for access::AccessResponse {
     fn with_detail(self, detail: Vec<String>) -> Self {
         Self { detail, ..self }
     }

@@ -11,15 +11,18 @@
 //!
 //! [`Refused`]: crate::service::Refused
 
+mod access;
 mod answer;
 mod audit;
 mod body;
 mod call;
+mod cipher;
 mod connection;
 mod dispatch;
 mod error;
 mod feed;
 mod metrics;
+mod operator;
 mod peers;
 mod policies;
 mod routes;

@@ -18,6 +18,12 @@ pub(super) enum Route {
     ListPolicies,
     ApplyPolicies,
     WatchPolicies,
+    CheckAccess,
+    Encrypt,
+    Decrypt,
+    VerifyRootKey,
+    Recover,
+    Restore,
 }
 
 impl Route {
@@ -35,8 +41,17 @@ impl Route {
             routes::SECRETS => Self::of_secrets(action),
             routes::SECRETS_METADATA => (action == Action::Get).then_some(Self::SecretMetadata),
             routes::POLICY => Self::of_policies(action),
+            routes::CIPHER_ENCRYPT => Self::without_action(action, Self::Encrypt),
+            routes::CIPHER_DECRYPT => Self::without_action(action, Self::Decrypt),
+            routes::BOOTSTRAP_VERIFY => Self::without_action(action, Self::VerifyRootKey),
+            routes::OPERATOR_RECOVER => Self::without_action(action, Self::Recover),
+            routes::OPERATOR_RESTORE => Self::without_action(action, Self::Restore),
             _ => None,
         }
+    }
+
+    fn without_action(action: Action, route: Self) -> Option<Self> {
+        (action == Action::Default).then_some(route)
     }
 
     fn of_secrets(action: Action) -> Option<Self> {
@@ -46,7 +61,7 @@ impl Route {
             Action::Delete => Some(Self::DeleteSecret),
             Action::Undelete => Some(Self::UndeleteSecret),
             Action::List => Some(Self::ListSecrets),
-            Action::Apply | Action::Watch => None,
+            Action::Apply | Action::Watch | Action::Check => None,
         }
     }
 
@@ -58,6 +73,7 @@ impl Route {
             Action::List => Some(Self::ListPolicies),
             Action::Apply => Some(Self::ApplyPolicies),
             Action::Watch => Some(Self::WatchPolicies),
+            Action::Check => Some(Self::CheckAccess),
             Action::Undelete => None,
         }
     }
@@ -78,6 +94,12 @@ impl Route {
             Self::ListPolicies => "policy.list",
             Self::ApplyPolicies => "policy.apply",
             Self::WatchPolicies => "policy.watch",
+            Self::Encrypt => "cipher.encrypt",
+            Self::Decrypt => "cipher.decrypt",
+            Self::VerifyRootKey => "bootstrap.verify",
+            Self::Recover => "operator.recover",
+            Self::Restore => "operator.restore",
+            Self::CheckAccess => "policy.check",
         }
     }
 }
@@ -92,14 +114,16 @@ mod tests {
         assert_eq!(post("/v1/store/secrets", ""), Some(Route::PutSecret));
         assert_eq!(post("/v1/store/secrets/metadata", "get"), Some(Route::SecretMetadata));
         assert_eq!(post("/v1/acl/policy", "watch"), Some(Route::WatchPolicies));
+        assert_eq!(post("/v1/acl/policy", "check"), Some(Route::CheckAccess));
         for (path, action) in [
             ("/v1/store/secrets/", ""),
             ("/v1/store/secrets", "apply"),
             ("/v1/store/secrets", "GET"),
             ("/v1/store/secrets/metadata", ""),
             ("/v1/acl/policy", "undelete"),
-            ("/v1/acl/policy", "check"),
-            ("/v1/cipher/encrypt", ""),
+            ("/v1/store/secrets", "check"),
+            ("/v1/cipher/encrypt", "get"),
+            ("/v1/cipher", ""),
             ("/v1/secrets/a", ""),
             ("", ""),
         ] {

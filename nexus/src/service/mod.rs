@@ -8,27 +8,34 @@
 //! **Invariant**: no use case can be called without a [`Permitted`] for exactly that action on exactly that path, and
 //! only `permit` makes one, from a [`spike_policy::Permit`].
 
+mod access;
 mod feed;
+mod keys;
 mod permit;
 mod policies;
 mod refused;
+mod restore;
 mod secrets;
 
 use std::sync::Arc;
 
-use spike_policy::{Roles, UnixMillis};
+use spike_policy::{Generation, PolicySet, Roles, UnixMillis};
 use spike_runtime::clock::SharedClock;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
+pub use access::Question;
 pub use feed::{Feed, FeedLine};
+pub use keys::{MOST_PLAIN, MOST_SEALED};
 pub use permit::{
-    Guard, ListPolicies, ListScope, ListSecrets, Permitted, ReadPolicies, ReadSecret, WatchPolicies, WritePolicies,
-    WriteSecret,
+    CheckAccess, Guard, ListPolicies, ListScope, ListSecrets, Permitted, ReadPolicies, ReadSecret, RecoverShares,
+    RestoreKey, UseCipher, VerifyRootKey, WatchPolicies, WritePolicies, WriteSecret,
 };
 pub use policies::PolicyFilter;
 pub use refused::Refused;
+pub use restore::Restored;
 
 use crate::store::{Health, Store};
+use crate::vault::{Share, Sharing};
 
 /// Reads and compilations that may run off the async workers at the same time, so that expensive calls cannot take
 /// every thread of the pool.
@@ -41,6 +48,10 @@ pub struct Rules {
     pub roles: Roles,
     /// Whether a pattern must be anchored at both ends (`policy.require_anchors`).
     pub require_anchors: bool,
+    /// How many shares the root key has.
+    pub sharing: Sharing,
+    /// Whether the root key is gone with this process: then it has no shares. Set by the Nexus itself.
+    pub ephemeral: bool,
 }
 
 /// The use cases over one store. Cheap to clone.
@@ -50,6 +61,8 @@ pub struct Service {
     rules: Arc<Rules>,
     clock: SharedClock,
     blocking: Arc<Semaphore>,
+    /// The shares that operators have handed in so far.
+    shares: Arc<Mutex<Vec<Share>>>,
 }
 
 impl Service {
@@ -60,6 +73,7 @@ impl Service {
             rules: Arc::new(rules),
             clock,
             blocking: Arc::new(Semaphore::new(BLOCKING_CALLS)),
+            shares: Arc::default(),
         }
     }
 
@@ -71,6 +85,11 @@ impl Service {
     /// Judges one request: by the policies of this moment.
     pub fn guard(&self) -> Result<Guard, Refused> {
         Ok(Guard::new(Arc::clone(&self.rules), self.store.policies()?))
+    }
+
+    /// Judges by roles alone: for what must work before there are policies.
+    pub fn roles_guard(&self) -> Guard {
+        Guard::new(Arc::clone(&self.rules), Arc::new(PolicySet::new(Generation(0), [])))
     }
 
     /// The clock that requests are judged by.

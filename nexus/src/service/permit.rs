@@ -77,7 +77,21 @@ actions! {
     WritePolicies needs Write on reserved::ACL;
     /// To list policies.
     ListPolicies needs List on reserved::ACL;
+    /// To have texts sealed and opened.
+    UseCipher needs Execute on reserved::CIPHER;
 }
+
+/// To learn whether this server has the root key that a proof was sealed under: SPIKE Bootstrap only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyRootKey(());
+
+/// To have the shares of the root key: the recovery role only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoverShares(());
+
+/// To hand in shares of the root key: the restoring role only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestoreKey(());
 
 /// To follow the policy feed: a role, or read *and* list on `spike/system/acl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +105,10 @@ impl WatchPolicies {
         &self.who
     }
 }
+
+/// To ask about any access: read *and* list on `spike/system/acl`, for the answer tells what policies say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckAccess(());
 
 /// To read one secret and its metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,6 +240,26 @@ impl Guard {
         self.system(who, ListPolicies(()), AccessPath::acl())
     }
 
+    /// May this caller have texts sealed and opened?
+    pub fn use_cipher(&self, who: &SpiffeId) -> Result<Permitted<UseCipher>, Refused> {
+        self.system(who, UseCipher(()), AccessPath::cipher())
+    }
+
+    /// May this caller have its proof of the root key verified?
+    pub fn verify_root_key(&self, who: &SpiffeId) -> Result<Permitted<VerifyRootKey>, Refused> {
+        self.role(who, Role::Bootstrap, VerifyRootKey(()))
+    }
+
+    /// May this caller have the shares of the root key?
+    pub fn recover_shares(&self, who: &SpiffeId) -> Result<Permitted<RecoverShares>, Refused> {
+        self.role(who, Role::Recover, RecoverShares(()))
+    }
+
+    /// May this caller hand in shares of the root key?
+    pub fn restore_key(&self, who: &SpiffeId) -> Result<Permitted<RestoreKey>, Refused> {
+        self.role(who, Role::Restore, RestoreKey(()))
+    }
+
     /// May this caller follow the policy feed?
     pub fn watch_policies(&self, who: &SpiffeId) -> Result<Permitted<WatchPolicies>, Refused> {
         let action = WatchPolicies { who: who.clone() };
@@ -235,6 +273,27 @@ impl Guard {
         self.list_policies(who)?;
         let grounds = self.read_policies(who)?.grounds;
         Ok(Permitted { action, grounds })
+    }
+
+    /// May this caller ask whether others have access?
+    pub fn check_access(&self, who: &SpiffeId) -> Result<Permitted<CheckAccess>, Refused> {
+        self.list_policies(who)?;
+        let grounds = self.read_policies(who)?.grounds;
+        Ok(Permitted {
+            action: CheckAccess(()),
+            grounds,
+        })
+    }
+
+    /// What belongs to one role alone, whatever policies say.
+    fn role<A>(&self, who: &SpiffeId, role: Role, action: A) -> Result<Permitted<A>, Refused> {
+        if self.rules.roles.of(who) != role {
+            return Err(Refused::Denied(DenyReason::IdentityUnmatched));
+        }
+        Ok(Permitted {
+            action,
+            grounds: Grounds::Role(role),
+        })
     }
 
     fn system<A: Action>(&self, who: &SpiffeId, action: A, path: AccessPath) -> Result<Permitted<A>, Refused> {

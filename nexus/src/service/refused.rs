@@ -56,6 +56,7 @@ impl Refused {
 impl From<Unavailable> for Refused {
     fn from(unavailable: Unavailable) -> Self {
         Self::NotReady(match unavailable {
+            Unavailable::Sealed => "the store waits for its root key",
             Unavailable::Recovering => "the store is recovering",
             Unavailable::Failed => "the store failed",
             Unavailable::Closed => "the store is closed",

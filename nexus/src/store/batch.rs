@@ -2,6 +2,8 @@
 //!
 //! Each job first reads and judges, then stages: a job that fails has staged nothing, so every job is all or nothing
 //! without a savepoint. Staged changes are seen by the jobs after it. Rows are sealed once, when the batch is planned.
+mod plan;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,12 +11,12 @@ use std::sync::Arc;
 use redb::ReadTransaction;
 use spike_policy::{Generation, Policy, PolicyId, PolicyName, PolicySet, Rule, SecretPath, UnixMillis};
 
+pub(super) use self::plan::Plan;
 use super::changes::Delta;
 use super::jobs::{Answer, Applied, Deleted, Mode, Put, PutOutcome, Write, WriteError, answer};
-use super::ledger::{LedgerChange, Manifest, PlanError, Tracked};
-use super::policies::{self, BrokenPolicies};
+use super::ledger::Manifest;
+use super::policies::BrokenPolicies;
 use super::secrets::{self, BrokenSecrets, RowError};
-use super::tables::{RowWrite, Table};
 use super::version::{History, SecretVersion, VersionChoice};
 use crate::vault::{SealError, SecretValue, Vault, random_bytes};
 
@@ -38,17 +40,6 @@ pub(super) struct Batch<'a> {
     secrets: BTreeMap<SecretPath, History>,
     values: BTreeMap<Vec<u8>, Option<SecretValue>>,
     deltas: Vec<Delta>,
-}
-
-/// A transaction ready to be written.
-pub(super) struct Plan {
-    pub(super) rows: Vec<RowWrite>,
-    pub(super) manifest: Manifest,
-    pub(super) put: Vec<Arc<Policy>>,
-    pub(super) removed: Vec<PolicyName>,
-    /// Broken policies that are gone or replaced.
-    pub(super) repaired: BTreeSet<PolicyId>,
-    pub(super) deltas: Vec<Delta>,
 }
 
 /// Why a job staged nothing.
@@ -310,84 +301,6 @@ impl<'a> Batch<'a> {
             put,
             removed,
         });
-    }
-
-    /// Seals every staged row, the ledger and the manifest. `None` when nothing was staged.
-    pub(super) fn plan(self) -> Result<Option<Plan>, PlanError> {
-        if self.deltas.is_empty() && self.secrets.is_empty() {
-            return Ok(None);
-        }
-        let mut manifest = self.base.manifest.clone();
-        manifest.revision = manifest.revision.saturating_add(1);
-        manifest.generation = self.generation;
-        let mut ledger = LedgerChange::default();
-        let mut rows = Vec::new();
-        let (put, removed) = self.seal_policies(manifest.revision, &mut rows, &mut ledger)?;
-        self.seal_secrets(manifest.revision, &mut rows, &mut ledger)?;
-        rows.extend(ledger.seal(self.base.txn, self.base.vault, &mut manifest)?);
-        rows.push(manifest.seal(self.base.vault)?);
-        Ok(Some(Plan {
-            rows,
-            manifest,
-            put,
-            removed,
-            repaired: self.repaired,
-            deltas: self.deltas,
-        }))
-    }
-
-    fn seal_policies(
-        &self,
-        revision: u64,
-        rows: &mut Vec<RowWrite>,
-        ledger: &mut LedgerChange,
-    ) -> Result<(Vec<Arc<Policy>>, Vec<PolicyName>), SealError> {
-        let (mut put, mut removed) = (Vec::new(), Vec::new());
-        let mut gone: Vec<PolicyId> = self.repaired.iter().copied().collect();
-        for (name, policy) in &self.policies {
-            let stored = self.base.set.get(name).map(|stored| stored.id);
-            gone.extend(stored.filter(|stored| policy.as_ref().is_none_or(|policy| policy.id != *stored)));
-            match policy {
-                Some(policy) => put.push(Arc::clone(policy)),
-                None => removed.push(name.clone()),
-            }
-        }
-        for id in gone {
-            ledger.remove(Tracked::Policy, id.as_bytes());
-            rows.push(RowWrite {
-                table: Table::Policies,
-                key: id.as_bytes().to_vec(),
-                value: None,
-            });
-        }
-        for policy in &put {
-            ledger.put(Tracked::Policy, policy.id.as_bytes());
-            rows.push(policies::seal(self.base.vault, policy, revision)?);
-        }
-        Ok((put, removed))
-    }
-
-    fn seal_secrets(
-        &self,
-        revision: u64,
-        rows: &mut Vec<RowWrite>,
-        ledger: &mut LedgerChange,
-    ) -> Result<(), SealError> {
-        for (path, history) in &self.secrets {
-            ledger.put(Tracked::Secret, path.as_str().as_bytes());
-            rows.push(secrets::seal_history(self.base.vault, path, history, revision)?);
-        }
-        for (key, value) in &self.values {
-            rows.push(match value {
-                Some(value) => secrets::seal_value(self.base.vault, key, value, revision)?,
-                None => RowWrite {
-                    table: Table::SecretValues,
-                    key: key.clone(),
-                    value: None,
-                },
-            });
-        }
-        Ok(())
     }
 }
 

@@ -78,7 +78,7 @@ impl Disk {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         match self {
             Self::File(path) => path,
             Self::Backend(_) => Path::new("memory"),

@@ -22,15 +22,15 @@ use super::secrets::{self, RowError};
 use super::state::{State, Stats};
 use super::version::{History, SecretVersion, Version, VersionChoice};
 use super::writer::Writer;
-use crate::vault::{KeyTerm, RootKey, SecretValue, Vault};
+use crate::vault::{KeyTerm, RootKey, RootKeySource, SecretValue, Vault};
 
 /// A handle on the open store: cheap to clone, usable from every thread. Dropping the last one closes the store and
 /// waits for its writer.
 #[derive(Clone, Debug)]
 pub struct Store {
     // Dropped before the thread is waited for: the writer ends when nobody can send to it.
-    jobs: mpsc::Sender<Job>,
-    state: Arc<State>,
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) state: Arc<State>,
     _thread: Arc<WriterThread>,
 }
 
@@ -95,6 +95,9 @@ impl Store {
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let tuning = Tuning::new(options.max_versions, options.queue);
         let disk = Disk::File(options.path);
+        if options.root_key == RootKeySource::Operators {
+            return Self::start_sealed(disk, tuning);
+        }
         if disk.exists()? {
             return Self::start(disk, options.root_key.load()?, tuning);
         }
@@ -115,7 +118,8 @@ impl Store {
     }
 
     pub(super) fn start(disk: Disk, root: RootKey, tuning: Tuning) -> Result<Self, OpenError> {
-        let (state, committed) = State::new(disk.open(&root, tuning.seal_limits)?);
+        let root = Arc::new(root);
+        let (state, committed) = State::new(disk.open(&root, tuning.seal_limits)?, Arc::clone(&root));
         let state = Arc::new(state);
         let (jobs, waiting) = mpsc::channel(tuning.queue.get());
         let writer = Writer {
@@ -127,11 +131,15 @@ impl Store {
             attempted: 0,
         };
         let thread = writer.start(waiting).map_err(OpenError::Thread)?;
-        Ok(Self {
+        Ok(Self::of(jobs, state, thread))
+    }
+
+    pub(super) fn of(jobs: mpsc::Sender<Job>, state: Arc<State>, thread: JoinHandle<()>) -> Self {
+        Self {
             jobs,
             state,
             _thread: Arc::new(WriterThread(Mutex::new(Some(thread)))),
-        })
+        }
     }
 
     /// Waits for queued writes, then closes the file. Later calls answer [`Unavailable::Closed`].
@@ -310,7 +318,7 @@ impl Store {
         self.send(|reply| Job::Write(write(reply))).await
     }
 
-    async fn send<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, WriteError> {
+    pub(super) async fn send<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, WriteError> {
         let (reply, answer) = oneshot::channel();
         self.jobs.try_send(job(reply)).map_err(|error| match error {
             TrySendError::Full(_) => WriteError::Busy,

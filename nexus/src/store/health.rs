@@ -3,6 +3,8 @@
 /// Whether the store can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
+    /// It waits for its root key.
+    Sealed,
     /// It can.
     Ready,
     /// A disk error happened; the store is being reopened. Policies are served meanwhile unless a commit is in doubt.
@@ -16,6 +18,9 @@ pub enum Health {
 /// Why the store cannot answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
+    /// It waits for its root key.
+    #[error("the store waits for its root key")]
+    Sealed,
     /// A disk error happened; the store is being reopened.
     #[error("the store is recovering from a disk error")]
     Recovering,
@@ -32,6 +37,7 @@ impl Health {
     pub(super) fn unavailable(self) -> Option<Unavailable> {
         match self {
             Self::Ready => None,
+            Self::Sealed => Some(Unavailable::Sealed),
             Self::Recovering => Some(Unavailable::Recovering),
             Self::Failed => Some(Unavailable::Failed),
             Self::Closed => Some(Unavailable::Closed),

@@ -5,8 +5,9 @@ use spike_policy::{Generation, Policy, PolicyId, PolicyName, Rule, SecretPath, U
 use tokio::sync::oneshot;
 
 use super::health::Unavailable;
+use super::sealed::UnsealStoreError;
 use super::version::{SecretVersion, VersionChoice};
-use crate::vault::{KeyTerm, SealError, SecretValue};
+use crate::vault::{KeyTerm, RootKey, SealError, SecretValue};
 
 /// How a policy put treats a name that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,10 +150,30 @@ pub(super) enum Write {
     },
 }
 
+/// Messages of callers that may be sealed under a term: durable before anyone hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reserved {
+    pub(super) term: KeyTerm,
+    pub(super) messages: u64,
+}
+
 pub(super) enum Control {
-    Rotate { reply: Reply<KeyTerm> },
+    Rotate {
+        reply: Reply<KeyTerm>,
+    },
+    /// Reserves messages of callers under the current term, or under a new one.
+    Reserve {
+        reply: Reply<Reserved>,
+    },
+    /// Opens a sealed store.
+    Unseal {
+        root: Arc<RootKey>,
+        reply: oneshot::Sender<Result<(), UnsealStoreError>>,
+    },
     Recover,
-    Close { reply: Reply<()> },
+    Close {
+        reply: Reply<()>,
+    },
 }
 
 impl Job {
@@ -161,6 +182,8 @@ impl Job {
         match self {
             Self::Write(write) => write.refuse(why),
             Self::Control(Control::Rotate { reply }) => send(reply, Err(why.into())),
+            Self::Control(Control::Reserve { reply }) => send(reply, Err(why.into())),
+            Self::Control(Control::Unseal { reply, .. }) => drop(reply.send(Err(why.into()))),
             Self::Control(Control::Recover) => {}
             Self::Control(Control::Close { reply }) => send(reply, Ok(())),
         }

@@ -6,7 +6,7 @@
 //! subset of them does not fit the rest. (An older copy of the *whole* file fits: that needs an anchor outside it.)
 //!
 //! ```text
-//! manifest  generation u64 | term u32 | seals u64 | 512 x revision u64 (0: no such shard)
+//! manifest  generation u64 | term u32 | seals u64 | 512 x revision u64 (0: no such shard) | reserved u64 (absent: 0)
 //! shard     per row: table u8 | key lp | revision u64
 //! ```
 use std::collections::BTreeMap;
@@ -52,6 +52,8 @@ pub(super) struct Manifest {
     /// The term that seals, and how many records it has sealed.
     pub(super) term: KeyTerm,
     pub(super) seals: u64,
+    /// How many messages of callers have been reserved under that term.
+    pub(super) reserved: u64,
     shards: BTreeMap<u16, u64>,
 }
 
@@ -68,6 +70,7 @@ impl Manifest {
             generation: Generation(0),
             term,
             seals: 0,
+            reserved: 0,
             shards: BTreeMap::new(),
         }
     }
@@ -82,14 +85,20 @@ impl Manifest {
 
     /// The row of this manifest. Its own seal is in its count.
     pub(super) fn seal(&mut self, vault: &Vault) -> Result<RowWrite, SealError> {
-        self.term = vault.term();
+        if self.term != vault.term() {
+            self.term = vault.term();
+            self.reserved = 0;
+        }
         self.seals = vault.seals().saturating_add(1);
-        let mut plain = Vec::with_capacity(20 + usize::from(SHARDS) * 8);
+        let mut plain = Vec::with_capacity(28 + usize::from(SHARDS) * 8);
         plain.extend_from_slice(&self.generation.0.to_be_bytes());
         plain.extend_from_slice(&self.term.get().to_be_bytes());
         plain.extend_from_slice(&self.seals.to_be_bytes());
         for shard in 0..SHARDS {
             plain.extend_from_slice(&self.shards.get(&shard).copied().unwrap_or(0).to_be_bytes());
+        }
+        if self.reserved != 0 {
+            plain.extend_from_slice(&self.reserved.to_be_bytes());
         }
         let value = seal_row(vault, (Table::Meta, MANIFEST_KEY, self.revision), &[], &plain)?;
         Ok(RowWrite {
@@ -103,16 +112,19 @@ impl Manifest {
         let (generation, rest) = plain.split_first_chunk::<8>()?;
         let (term, rest) = rest.split_first_chunk::<4>()?;
         let (seals, rest) = rest.split_first_chunk::<8>()?;
-        let (revisions, rest) = rest.as_chunks::<8>();
-        if revisions.len() != usize::from(SHARDS) || !rest.is_empty() {
-            return None;
-        }
+        let (revisions, rest) = rest.split_at_checked(usize::from(SHARDS) * 8)?;
+        let reserved = match rest {
+            [] => 0,
+            given => u64::from_be_bytes(given.try_into().ok()?),
+        };
+        let (revisions, _) = revisions.as_chunks::<8>();
         let shards = (0..SHARDS).zip(revisions.iter().map(|revision| u64::from_be_bytes(*revision)));
         Some(Self {
             revision,
             generation: Generation(u64::from_be_bytes(*generation)),
             term: KeyTerm::try_from(u32::from_be_bytes(*term)).ok()?,
             seals: u64::from_be_bytes(*seals),
+            reserved,
             shards: shards.filter(|(_, revision)| *revision != 0).collect(),
         })
     }

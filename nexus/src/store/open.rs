@@ -23,6 +23,9 @@ pub enum OpenError {
     /// No root key.
     #[error(transparent)]
     RootKey(#[from] KeyFileError),
+    /// Operators bring the key of a database, and there is none.
+    #[error("database `{0}`: there is none whose root key operators could bring; create it with a key file first")]
+    NothingToUnseal(PathBuf),
     /// Another process has it open.
     #[error("database `{0}`: another process has it open")]
     AlreadyOpen(PathBuf),

@@ -1,7 +1,7 @@
 //! What the writer and the readers of one store share.
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 use redb::{Database, ReadTransaction};
@@ -12,16 +12,17 @@ use uuid::Uuid;
 use super::broken::BrokenRecord;
 use super::changes::{ChangeLog, Delta};
 use super::health::{Health, Unavailable};
+use super::keys::Keys;
 use super::ledger::Manifest;
 use super::open::Opened;
 use super::policies::BrokenPolicies;
 use super::secrets::BrokenSecrets;
 use super::tables;
-use crate::vault::Vault;
+use crate::vault::{RootKey, Vault};
 
 /// The published side of a store. Only the writer publishes.
 pub(super) struct State {
-    store: Uuid,
+    store: OnceLock<Uuid>,
     db: RwLock<Option<Database>>,
     vault: ArcSwap<Vault>,
     published: ArcSwap<Published>,
@@ -31,6 +32,7 @@ pub(super) struct State {
     health: watch::Sender<Health>,
     suspect: AtomicBool,
     commits: AtomicU64,
+    keys: Keys,
 }
 
 /// What a check gets with one atomic load.
@@ -88,10 +90,10 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    pub(super) fn new(opened: Opened) -> (Self, Committed) {
+    pub(super) fn new(opened: Opened, root: Arc<RootKey>) -> (Self, Committed) {
         let set = opened.set;
         let state = Self {
-            store: *opened.vault.store(),
+            store: OnceLock::from(*opened.vault.store()),
             db: RwLock::new(Some(opened.db)),
             vault: ArcSwap::from_pointee(opened.vault),
             published: ArcSwap::from_pointee(Published::Policies(Arc::clone(&set))),
@@ -101,6 +103,7 @@ impl State {
             health: watch::Sender::new(Health::Ready),
             suspect: AtomicBool::new(false),
             commits: AtomicU64::new(0),
+            keys: Keys::with(root),
         };
         state.report_broken();
         (
@@ -112,8 +115,33 @@ impl State {
         )
     }
 
+    /// Without a key: nothing is served, and the vault that stands in belongs to no store.
+    pub(super) fn sealed(stand_in: Vault) -> Self {
+        Self {
+            store: OnceLock::new(),
+            db: RwLock::new(None),
+            vault: ArcSwap::from_pointee(stand_in),
+            published: ArcSwap::from_pointee(Published::Nothing(Unavailable::Sealed)),
+            broken: ArcSwap::from_pointee(Broken::default()),
+            log: Mutex::new(ChangeLog::from(Generation(0))),
+            changes: watch::Sender::new(Generation(0)),
+            health: watch::Sender::new(Health::Sealed),
+            suspect: AtomicBool::new(false),
+            commits: AtomicU64::new(0),
+            keys: Keys::default(),
+        }
+    }
+
+    /// The first opening of a sealed store.
+    pub(super) fn unsealed(&self, opened: Opened, root: Arc<RootKey>) -> Committed {
+        self.keys.set(root);
+        self.store.get_or_init(|| *opened.vault.store());
+        self.recovered(opened)
+    }
+
+    /// Nil while the store is sealed.
     pub(super) fn store(&self) -> Uuid {
-        self.store
+        self.store.get().copied().unwrap_or_default()
     }
 
     pub(super) fn policies(&self) -> Result<Arc<PolicySet>, Unavailable> {
@@ -129,6 +157,10 @@ impl State {
         let db = db.as_ref().ok_or_else(|| self.why_closed())?;
         // The vault after the transaction: a rotation publishes its vault before it commits.
         Ok(tables::begin_read(db).map(|txn| (txn, self.vault())))
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     pub(super) fn vault(&self) -> Arc<Vault> {

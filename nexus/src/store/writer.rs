@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::batch::{Base, Batch, Plan};
 use super::disk::Disk;
 use super::health::{Health, Unavailable};
-use super::jobs::{Answer, Control, Job, Reply, Write, WriteError, send};
+use super::jobs::{Answer, Control, Job, Reply, Reserved, Write, WriteError, send};
 use super::ledger::PlanError;
 use super::options::Tuning;
 use super::state::{Broken, Committed, State};
@@ -21,12 +21,15 @@ use crate::vault::{KeyTerm, RootKey};
 
 /// How many jobs may share one transaction.
 const BATCH: usize = 1024;
+/// How many messages of callers are counted in advance. As many may be lost to the count when the process ends: with
+/// 2³⁰ to a term that is 16,384 starts.
+const MESSAGES: u64 = 1 << 16;
 
 pub(super) struct Writer {
     pub(super) state: Arc<State>,
     pub(super) committed: Committed,
     pub(super) disk: Disk,
-    pub(super) root: RootKey,
+    pub(super) root: Arc<RootKey>,
     pub(super) tuning: Tuning,
     /// The newest revision that was given to the disk, whatever became of it.
     pub(super) attempted: u64,
@@ -46,7 +49,7 @@ impl Writer {
         })
     }
 
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let ending = loop {
             let Some(first) = jobs.blocking_recv() else {
                 break Unavailable::Closed;
@@ -93,7 +96,18 @@ impl Writer {
         match control {
             // The suspicion that a recovery announces was looked at above.
             None | Some(Control::Recover) => Ok(Next::Continue),
-            Some(Control::Rotate { reply }) => self.rotate_for(reply).map(|()| Next::Continue),
+            Some(Control::Rotate { reply }) => {
+                let rotated = self.rotate();
+                self.answer_control(reply, rotated).map(|()| Next::Continue)
+            }
+            Some(Control::Reserve { reply }) => {
+                let reserved = self.reserve();
+                self.answer_control(reply, reserved).map(|()| Next::Continue)
+            }
+            Some(Control::Unseal { reply, .. }) => {
+                drop(reply.send(Ok(())));
+                Ok(Next::Continue)
+            }
             Some(Control::Close { reply }) => Ok(Next::Close(reply)),
         }
     }
@@ -182,14 +196,32 @@ impl Writer {
         self.state.publish(Arc::clone(&self.committed.set), plan.deltas);
     }
 
-    fn rotate_for(&mut self, reply: Reply<KeyTerm>) -> Result<(), Fatal> {
-        match self.rotate() {
-            Ok(term) => {
-                send(reply, Ok(term));
+    fn answer_control<T: Send + 'static>(&mut self, reply: Reply<T>, done: Result<T, Failure>) -> Result<(), Fatal> {
+        match done {
+            Ok(value) => {
+                send(reply, Ok(value));
                 Ok(())
             }
             Err(failure) => self.answer_failure(failure, vec![super::jobs::answer(reply, Err(WriteError::NotFound))]),
         }
+    }
+
+    /// Counts messages before they are sealed, in a transaction of their own.
+    fn reserve(&mut self) -> Result<Reserved, Failure> {
+        if self.committed.manifest.reserved.saturating_add(MESSAGES) > self.state.vault().limits().rotate {
+            self.rotate()?;
+        }
+        let vault = self.state.vault();
+        let mut manifest = self.committed.manifest.clone();
+        manifest.revision = manifest.revision.saturating_add(1);
+        manifest.reserved = manifest.reserved.saturating_add(MESSAGES);
+        let row = manifest.seal(&vault).map_err(|error| Failure::Refused(error.into()))?;
+        self.write(&[row], manifest.revision)?;
+        self.committed.manifest = manifest;
+        Ok(Reserved {
+            term: vault.term(),
+            messages: MESSAGES,
+        })
     }
 
     /// Starts a new term: keyring and manifest in one transaction of their own, before anything else uses the key.
@@ -317,7 +349,7 @@ fn refuse_all(writes: Vec<Write>, answers: &mut Vec<Answer>, failure: Failure) -
 }
 
 /// Marks the store failed when its writer panics.
-struct LastWords(Arc<State>);
+pub(super) struct LastWords(pub(super) Arc<State>);
 
 impl Drop for LastWords {
     fn drop(&mut self) {

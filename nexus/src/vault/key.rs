@@ -24,10 +24,15 @@ impl RootKey {
         key
     }
 
-    /// A new random key.
+    /// A new random key, of those that have shares (`spike.md` §7.5): all but one in 2³² of the 32-byte texts.
     pub fn generate() -> Result<Self, RandomError> {
-        let mut bytes = super::random::random_bytes::<32>()?;
-        Ok(Self::take(&mut bytes))
+        loop {
+            let mut bytes = super::random::random_bytes::<32>()?;
+            let key = Self::take(&mut bytes);
+            if key.has_shares() {
+                return Ok(key);
+            }
+        }
     }
 
     pub(super) fn derive(&self, store: &Uuid, purpose: Purpose) -> Zeroizing<[u8; 32]> {
@@ -112,6 +117,8 @@ pub(super) enum Purpose {
     KeyCheck,
     /// From a term secret: seals records.
     Records,
+    /// From a term secret: seals messages of callers.
+    Messages,
 }
 
 impl Purpose {
@@ -120,6 +127,7 @@ impl Purpose {
             Self::Keyring => b"spike-nexus/v1/keyring",
             Self::KeyCheck => b"spike-nexus/v1/key-check",
             Self::Records => b"spike-nexus/v1/records",
+            Self::Messages => b"spike-nexus/v1/messages",
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum RootKeySource {
         /// The credential's name.
         name: String,
     },
+    /// The shares that operators hand in (`/v1/operator/restore`), every time the process starts.
+    Operators,
 }
 
 /// Why there is no root key. Nothing was changed.
@@ -100,6 +102,9 @@ pub enum KeyFileError {
         /// Why.
         source: io::Error,
     },
+    /// Operators have not handed it in yet.
+    #[error("operators bring the root key")]
+    Awaited,
     /// No random bytes for a new key.
     #[error("could not create a root key")]
     Random(#[from] RandomError),
@@ -120,6 +125,7 @@ impl RootKeySource {
                 0o037,
                 "set LoadCredential= or LoadCredentialEncrypted= in the unit",
             ),
+            Self::Operators => Err(KeyFileError::Awaited),
         }
     }
 
@@ -127,7 +133,7 @@ impl RootKeySource {
     pub fn load_or_create(&self) -> Result<RootKey, KeyFileError> {
         match (self, self.load()) {
             (Self::KeyFile(path), Err(KeyFileError::Missing { .. })) => create(path),
-            (Self::KeyFile(_) | Self::CredentialsDirectory { .. }, answer) => answer,
+            (Self::KeyFile(_) | Self::CredentialsDirectory { .. } | Self::Operators, answer) => answer,
         }
     }
 }

@@ -52,6 +52,7 @@ pub(super) struct Keyring {
 struct Term {
     secret: TermSecret,
     cipher: Aes256Gcm,
+    messages: Aes256Gcm,
 }
 
 impl Keyring {
@@ -128,6 +129,16 @@ impl Keyring {
             .ok_or(UnsealError::UnknownTerm(term))
     }
 
+    /// The message cipher of a term.
+    pub(super) fn message_cipher(&self, term: KeyTerm) -> Option<&Aes256Gcm> {
+        self.terms.get(&term).map(|key| &key.messages)
+    }
+
+    /// The message ciphers of all terms, the newest first.
+    pub(super) fn message_ciphers(&self) -> impl Iterator<Item = &Aes256Gcm> {
+        self.terms.values().rev().map(|key| &key.messages)
+    }
+
     fn empty(root: &RootKey, store: Uuid) -> Self {
         let mut check = [0; CHECK];
         let derived = root.derive(&store, Purpose::KeyCheck);
@@ -143,8 +154,16 @@ impl Keyring {
     }
 
     fn add(&mut self, term: KeyTerm, secret: TermSecret) {
+        let messages = cipher(&secret.derive(&self.store, Purpose::Messages));
         let cipher = cipher(&secret.derive(&self.store, Purpose::Records));
-        self.terms.insert(term, Term { secret, cipher });
+        self.terms.insert(
+            term,
+            Term {
+                secret,
+                cipher,
+                messages,
+            },
+        );
         self.current = self.current.max(term);
     }
 

@@ -101,10 +101,10 @@ pub enum UnsealError {
 
 /// The open vault of one store.
 pub struct Vault {
-    keyring: Keyring,
+    pub(super) keyring: Keyring,
     limits: SealLimits,
     seals: AtomicU64,
-    random: RandomSource,
+    pub(super) random: RandomSource,
 }
 
 impl Vault {
@@ -196,6 +196,11 @@ impl Vault {
         self.seals() >= self.limits.rotate
     }
 
+    /// How many records or messages one term may seal.
+    pub fn limits(&self) -> SealLimits {
+        self.limits
+    }
+
     fn aad(&self, row: &RowId<'_>, term: KeyTerm) -> Aad {
         Aad::new(LABEL)
             .field(row.table.as_bytes())
@@ -256,7 +261,7 @@ impl Aad {
     }
 }
 
-/// The one place that calls AES-GCM to encrypt.
+/// The one place that calls AES-GCM to encrypt what is stored.
 pub(super) fn seal_with(
     cipher: &Aes256Gcm,
     aad: &Aad,
@@ -290,7 +295,7 @@ fn encrypt(cipher: &Aes256Gcm, nonce: &[u8; NONCE], aad: &[u8], body: &mut [u8])
         .expect("a record is under 64 GiB")
 }
 
-/// The one place that calls AES-GCM to decrypt.
+/// The one place that calls AES-GCM to decrypt what is stored.
 pub(super) fn unseal_with(cipher: &Aes256Gcm, aad: &Aad, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
     let (version, rest) = record.split_first().ok_or(UnsealError::Unparsable)?;
     let (term, rest) = rest.split_first_chunk::<4>().ok_or(UnsealError::Unparsable)?;

@@ -7,10 +7,13 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
+mod cipher;
 mod connections;
 mod dispatch;
 mod feed;
 mod harness;
+mod keys;
 mod lifecycle;
 mod policies;
 mod secrets;

@@ -1,6 +1,6 @@
 //! One mapping of a configuration.
 
-use super::fault::Position;
+use super::fault::{Origin, Position};
 use super::key::Key;
 use super::layers::Layers;
 use super::yaml::{Node, Shape, join};
@@ -97,14 +97,19 @@ impl<'a> Section<'a> {
     }
 
     /// Records a fault that only the caller can see, such as two keys that exclude each other, at the place that
-    /// decided the key's value. An empty `name` is the section itself.
+    /// decided the key's value. An empty `name` is the section itself. What is absent from a file that could not be read
+    /// may stand in it, so nothing is said about that.
     pub fn refuse(&self, name: &str, what: impl Into<String>) {
-        if name.is_empty() {
-            self.layers
-                .fault(self.layers.origin_at(self.at), &self.path, what.into());
+        let (origin, path, absent) = if name.is_empty() {
+            (self.layers.origin_at(self.at), self.path.clone(), self.node.is_none())
         } else {
             let key = Key::new(self.clone(), name);
-            self.layers.fault(key.deciding_origin(), &key.key_path(), what.into());
+            let absent = key.in_file().is_none();
+            (key.deciding_origin(), key.key_path(), absent)
+        };
+        let from_elsewhere = matches!(origin, Origin::Environment(_) | Origin::Flag(_));
+        if self.layers.is_complete() || !absent || from_elsewhere {
+            self.layers.fault(origin, &path, what.into());
         }
     }
 }

@@ -19,6 +19,11 @@ impl WipedBuffer {
         &self.0
     }
 
+    /// The bytes, with the duty to overwrite them.
+    pub(crate) fn into_zeroizing(self) -> Zeroizing<Vec<u8>> {
+        self.0
+    }
+
     /// How many bytes so far.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

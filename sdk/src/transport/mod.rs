@@ -22,6 +22,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use serde::Serialize;
+use spike_wire::cipher::STREAM;
 use spike_wire::routes::{ACTION, Action};
 
 pub(crate) use answer::{checked, decode, unreadable};
@@ -30,6 +31,7 @@ use pool::Pool;
 
 use crate::{Error, Identity, Settings, Timeouts};
 
+const JSON: &str = "application/json";
 /// The largest answer that is read into memory.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// The largest error body that is read; a longer one is not from Nexus.
@@ -53,6 +55,7 @@ pub(crate) struct Call {
     path: &'static str,
     action: Action,
     effect: Effect,
+    media_type: &'static str,
     body: Bytes,
 }
 
@@ -79,8 +82,22 @@ impl Call {
             path,
             action,
             effect,
+            media_type: JSON,
             body: Bytes::from_owner(bytes),
         })
+    }
+
+    /// A call that changes nothing, with raw bytes both ways.
+    pub(crate) fn octets(path: &'static str, bytes: &[u8]) -> Self {
+        let mut body = WipedBuffer::with_capacity(bytes.len());
+        body.extend(bytes);
+        Self {
+            path,
+            action: Action::Default,
+            effect: Effect::Read,
+            media_type: STREAM,
+            body: Bytes::from_owner(body),
+        }
     }
 
     fn changes_something(&self) -> bool {
@@ -189,7 +206,7 @@ impl Transport {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(format!("{}{}{query}", self.base, call.path))
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(CONTENT_TYPE, HeaderValue::from_static(call.media_type))
             .body(Full::new(call.body.clone()))
             .map_err(|_| Error::Unavailable {
                 reason: format!("no request can be made for `{}`", self.base),

@@ -1,7 +1,7 @@
 //! Calls against a server that answers as it is told: what goes out, what comes back, what each failure becomes.
 use crate::harness::{PATIENT, Reply, Server, client};
 use spike_identity::authority::TestAuthority;
-use spike_sdk::{Error, Filter, PolicyDocument, Versions};
+use spike_sdk::{Error, Filter, Permission, PolicyDocument, Versions};
 
 const PATH: &str = "tenants/acme/db/creds";
 
@@ -38,6 +38,7 @@ async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
         r#""updatedTime":"2026-01-02T03:04:05Z","maxVersions":10}}"#
     );
     let applied = r#"{"applied":[{"name":"db","id":"i","outcome":"created"}],"generation":7}"#;
+    let checked = r#"{"allowed":true,"matchingPolicies":["db"]}"#;
     let server = Server::start([
         Reply::ok("{}"),
         Reply::ok("{}"),
@@ -51,6 +52,8 @@ async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
         Reply::ok(r#"{"policies":[{"id":"i","name":"db"}]}"#),
         Reply::ok(r#"{"policies":[]}"#),
         Reply::ok(applied),
+        Reply::ok(checked),
+        Reply::ok(checked),
     ])
     .await;
     let client = server.client().await;
@@ -73,6 +76,13 @@ async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
             .is_empty()
     );
     assert_eq!(client.policies().apply(&[policy()]).await?.generation, 7);
+    let app = "spiffe://example.org/app";
+    let by_permission = client.policies().check(app, PATH, Permission::Read).await?;
+    assert_eq!(
+        (by_permission.allowed, by_permission.matching_policies),
+        (true, Some(vec!["db".to_owned()]))
+    );
+    assert!(client.policies().check_method(app, PATH, "GET").await?.allowed);
     let db = r#"{"name":"db","spiffeidPattern":"^spiffe://example\\.org/app$","pathPattern":"^tenants/acme/.*$","permissions":["read","list"]}"#;
     let wanted = [
         (
@@ -108,6 +118,14 @@ async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
             r#"{"spiffeidPattern":"","pathPattern":"^y$"}"#.to_owned(),
         ),
         ("/v1/acl/policy?action=apply", format!(r#"{{"policies":[{db}]}}"#)),
+        (
+            "/v1/acl/policy?action=check",
+            format!(r#"{{"spiffeid":"{app}","path":"{PATH}","action":"read"}}"#),
+        ),
+        (
+            "/v1/acl/policy?action=check",
+            format!(r#"{{"spiffeid":"{app}","path":"{PATH}","method":"GET"}}"#),
+        ),
     ];
     let seen = server.seen();
     assert_eq!(seen.len(), wanted.len());

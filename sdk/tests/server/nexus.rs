@@ -153,6 +153,30 @@ async fn several_policies_are_applied_all_or_none() -> Result<(), Error> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_sealed_and_opened_in_one_piece_and_in_parts() -> Result<(), Error> {
+    let nexus = Served::start();
+    let client = nexus.pilot().await;
+    let cipher = client.cipher();
+    let piece = cipher.seal(b"attack at dawn").await?;
+    assert_eq!(**cipher.open(&piece).await?, *b"attack at dawn");
+    let parts = cipher.encrypt(b"attack at dawn", "").await?;
+    assert_eq!(**cipher.decrypt(&parts, "").await?, *b"attack at dawn");
+    let joined = [vec![parts.version], parts.nonce, parts.ciphertext].concat();
+    assert_eq!(**cipher.open(&joined).await?, *b"attack at dawn");
+    for error in [
+        cipher.open(b"\x01too short").await.unwrap_err(),
+        cipher.seal(&[0; 65_521]).await.unwrap_err(),
+        cipher.decrypt(&spike_sdk::Ciphertext::default(), "").await.unwrap_err(),
+        client.operator().recover().await.unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::BadRequest { .. }), "{error}");
+    }
+    let app = nexus.client("/app").await;
+    assert!(matches!(app.cipher().seal(b"x").await, Err(Error::Denied)));
+    Ok(())
+}
+
 /// The next line that is no heartbeat.
 async fn change(watch: &mut Watch) -> Line {
     loop {

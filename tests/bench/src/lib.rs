@@ -10,5 +10,8 @@
 //! answer is void.
 
 pub mod cpu;
+pub mod engine;
 pub mod load;
+pub mod sizes;
+pub mod times;
 pub mod workload;

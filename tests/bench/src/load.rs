@@ -151,6 +151,15 @@ async fn one(client: &mut SendRequest<Bytes>, question: &Question) -> Result<i32
         bytes.extend_from_slice(&chunk);
     }
     body.trailers().await?;
-    let message = bytes.get(5..).context("an answer with a message")?;
-    Ok(Answer::decode(message)?.status.unwrap_or_default().code)
+    verdict(&bytes)
+}
+
+/// The status code of a length-prefixed answer: 0 allows.
+///
+/// # Errors
+/// When it is no answer.
+pub fn verdict(frame: &[u8]) -> Result<i32> {
+    let message = frame.get(5..).context("an answer with a message")?;
+    let status = Answer::decode(message)?.status;
+    Ok(status.context("an answer with a status")?.code)
 }

@@ -5,6 +5,7 @@
 //! stands in no policy and is denied.
 use std::collections::HashMap;
 
+use anyhow::Result;
 use bytes::{BufMut, Bytes, BytesMut};
 use envoy_types::ext_authz::v3::pb::CheckRequest;
 use envoy_types::pb::envoy::config::core::v3::address::Address as Kind;
@@ -13,7 +14,7 @@ use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress};
 use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
 use prost::Message;
-use spike_policy::PolicyDocument;
+use spike_policy::{Access, Permission, PolicyDocument};
 
 /// One gRPC message, ready to send, and the verdict it must get.
 #[derive(Clone, Debug)]
@@ -24,9 +25,40 @@ pub struct Question {
     pub allowed: bool,
 }
 
-/// The `at`-th of `count` policies.
+impl Question {
+    /// The message without its length prefix.
+    pub fn message(&self) -> &[u8] {
+        self.frame.get(5..).unwrap_or_default()
+    }
+}
+
+/// Which policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mix {
+    /// As in the module's text.
+    Mesh,
+    /// The first so many share one class of identities and differ by path; the rest are as in the mesh.
+    SharedClass(usize),
+}
+
+impl Mix {
+    fn shares(self, at: usize) -> bool {
+        match self {
+            Self::Mesh => false,
+            Self::SharedClass(count) => at < count,
+        }
+    }
+}
+
+/// The `at`-th policy of a mesh.
 pub fn policy(at: usize) -> PolicyDocument {
+    policy_of(at, Mix::Mesh)
+}
+
+/// The `at`-th policy.
+pub fn policy_of(at: usize, mix: Mix) -> PolicyDocument {
     let spiffeid_pattern = match at % 50 {
+        _ if mix.shares(at) => r"^spiffe://example\.org/ns/[a-z0-9-]+/sa/gateway$".to_owned(),
         0..35 => format!(r"^spiffe://example\.org/ns/n{at}/sa/app$"),
         35..45 => format!(r"^spiffe://example\.org/ns/n{at}/"),
         45..49 => format!(r"^spiffe://example\.org/ns/n{at}[a-z0-9-]*/sa/[a-z]+$"),
@@ -40,15 +72,37 @@ pub fn policy(at: usize) -> PolicyDocument {
     }
 }
 
+/// A question made for one policy, and whether it must be allowed: every other one is.
+///
+/// # Errors
+/// When it is not well formed.
+pub fn access(policy: usize, mix: Mix, at: usize) -> Result<(Access, bool)> {
+    let allowed = at.is_multiple_of(2);
+    let account = if mix.shares(policy) { "gateway" } else { "app" };
+    let access = Access {
+        who: format!("spiffe://example.org/ns/n{policy}/sa/{account}").parse()?,
+        permission: Permission::Read,
+        path: format!("services/s{policy}/{}/{at}", word(allowed)).parse()?,
+    };
+    Ok((access, allowed))
+}
+
+/// A segment that every policy names, or none.
+fn word(allowed: bool) -> &'static str {
+    if allowed { "orders" } else { "refused-0" }
+}
+
 /// `count` questions spread over `policies` policies, every other one allowed.
 pub fn questions(policies: usize, count: usize) -> Vec<Question> {
     (0..count)
         .map(|at| {
             let policy = at.wrapping_mul(7_919) % policies;
-            let allowed = at % 2 == 0;
-            let word = if allowed { "orders" } else { "refused-0" };
+            let allowed = at.is_multiple_of(2);
             Question {
-                frame: frame(&request(policy, &format!("/services/s{policy}/{word}/{at}?page=2"))),
+                frame: frame(&request(
+                    policy,
+                    &format!("/services/s{policy}/{}/{at}?page=2", word(allowed)),
+                )),
                 allowed,
             }
         })

@@ -1,4 +1,5 @@
 //! Starting our own servers with configurations written for one mesh.
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,9 +21,10 @@ pub(crate) fn start_agent(directory: &Path, options: &MeshOptions) -> Result<Pro
         options.svid_ttl
     );
     for (socket, path) in IDENTITIES {
-        config.push_str(&format!(
-            "- {{spiffe_id: {path}, socket: {socket}.sock, dns: [localhost]}}\n"
-        ));
+        writeln!(
+            config,
+            "- {{spiffe_id: {path}, socket: {socket}.sock, dns: [localhost]}}"
+        )?;
     }
     let file = directory.join("dev-agent.yaml");
     std::fs::write(&file, config)?;

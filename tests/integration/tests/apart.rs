@@ -1,5 +1,10 @@
 //! Nexus and ext-authz apart: the policy feed, its lease, and Envoy reaching ext-authz over mTLS.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,10 @@
 //! `kill -9` under writes: what was acknowledged is there afterwards, and what was not is there whole or not at all.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Through the real Envoy with SVIDs: what the decision log says is what the upstream got.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
-    clippy::panic,
     reason = "a test fails by panicking"
 )]
 

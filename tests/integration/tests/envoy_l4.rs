@@ -1,6 +1,6 @@
 //! Connections that are not HTTP, through the real Envoy: identity and SNI decide, and a denied one never opens the
 //! upstream.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use spike_identity::Expect;
 use spike_integration::{Mesh, MeshOptions};

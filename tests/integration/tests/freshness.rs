@@ -120,7 +120,12 @@ async fn without_any_cache_the_verdicts_are_the_same() {
                 name: format!("p{at}"),
                 spiffeid_pattern: format!(r"^spiffe://example\.org/ns/{}/", at % 7),
                 path_pattern: format!("^services/{}(/[0-9]+)?$", at % 5),
-                permissions: vec![["read", "write", "super"][at % 3].to_owned()],
+                permissions: ["read", "write", "super"]
+                    .iter()
+                    .skip(at % 3)
+                    .take(1)
+                    .map(|word| (*word).to_owned())
+                    .collect(),
             })
             .collect();
         mesh.client("pilot")

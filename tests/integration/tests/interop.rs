@@ -1,7 +1,7 @@
 //! With the official software: real SPIRE, the official `spike` command line, the official Go SDK.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
@@ -47,10 +47,13 @@ fn on_path(program: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("`{program}` is not on PATH"))
 }
 
-/// The Go program, built by `make interop`.
-fn gosdk() -> PathBuf {
-    let built = workspace::root().join("tests/interop/gosdk/gosdk");
-    assert!(built.is_file(), "tests/interop/gosdk was not built: use `make interop`");
+/// A Go program of `tests/interop`, built by `make interop`.
+fn go_program(name: &str) -> PathBuf {
+    let built = workspace::root().join("tests/interop").join(name).join(name);
+    assert!(
+        built.is_file(),
+        "tests/interop/{name} was not built: use `make interop`"
+    );
     built
 }
 
@@ -150,7 +153,7 @@ async fn the_recipe_works_under_real_spire_with_the_official_programs() {
     let mut field = Field::start();
     let official = copied(&on_path("spike-official-spike"), &field.directory);
     let ours = copied(&workspace::built("spike").unwrap(), &field.directory);
-    let go = copied(&gosdk(), &field.directory);
+    let go = copied(&go_program("gosdk"), &field.directory);
 
     // Before there is a policy: the official SDK reads the denial as what it is.
     let said = field.command(
@@ -316,7 +319,7 @@ async fn the_official_command_line_works_against_our_nexus() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_go_sdk_works_against_our_nexus_and_agent() {
     let mesh = Mesh::start(MeshOptions::without_envoy()).await.unwrap();
-    let go = gosdk();
+    let go = go_program("gosdk");
     let call = |identity: &str, arguments: &[&str]| {
         let mut command = Command::new(&go);
         command
@@ -390,5 +393,27 @@ async fn the_official_go_sdk_works_against_our_nexus_and_agent() {
     assert_eq!(
         call("web", &["get-secret", SECRET]).out.trim(),
         "error access_unauthorized"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn go_spiffe_takes_identities_and_rotations_from_our_development_agent() {
+    let mesh = Mesh::start(MeshOptions::without_envoy().with_svid_ttl("4s"))
+        .await
+        .unwrap();
+    let mut command = Command::new(go_program("gospiffe"));
+    command.arg(format!("unix://{}", mesh.agent_socket("web").display()));
+    let said = run(command);
+    assert_eq!(said.code, 0, "{}", said.all);
+    assert_eq!(
+        said.out.matches("X509-SVID spiffe://example.org/workload/web").count(),
+        4,
+        "{}",
+        said.all
+    );
+    assert!(
+        said.out.contains("JWT-SVID spiffe://example.org/workload/web\nOK"),
+        "{}",
+        said.all
     );
 }

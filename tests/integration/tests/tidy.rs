@@ -3,6 +3,7 @@
 //! `docs/decisions/`.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     reason = "a test fails by panicking"

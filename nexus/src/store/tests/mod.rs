@@ -9,6 +9,7 @@
 mod bits;
 mod faults;
 mod group;
+mod messages;
 mod policies;
 mod power;
 mod secrets;

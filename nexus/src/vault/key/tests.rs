@@ -26,6 +26,10 @@ fn every_purpose_has_its_own_key_for_ever() {
             term.derive(&STORE, Purpose::Records),
             "d5e3c711bbd81794001433c55a0cffce7723942b5cbd4b7036b085b674ce8788",
         ),
+        (
+            term.derive(&STORE, Purpose::Messages),
+            "50578fd51cab1006585c4d648e065023601a5793245e400fae5877773589d5e5",
+        ),
     ];
     for (key, expected) in answers {
         assert_eq!(hex(key.as_slice()), expected);

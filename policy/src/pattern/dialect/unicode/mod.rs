@@ -1,4 +1,7 @@
 //! The classes of `\p{…}` by name.
+//!
+//! **Owns** the table of names, made by asking Go. **Refuses** members beyond ASCII: subjects are ASCII, so only whether
+//! there are any is kept. **Invariant**: a name is known here exactly when Go knows it.
 mod table;
 
 use super::set::{Beyond, CharSet};
