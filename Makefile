@@ -7,7 +7,7 @@ ENVOY := $(VENV)/bin/envoy
 ENVOY_VERSION := 1.40.0
 export ENVOY_BIN ?= $(CURDIR)/$(ENVOY)
 
-.PHONY: help demo up down test lint docs deny interop bench soak fuzz envoy programs clean
+.PHONY: help demo up down test lint docs deny interop bench soak laws fuzz envoy programs clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -38,9 +38,20 @@ deny: ## Licences, banned crates and sources of the dependency tree
 interop: programs $(ENVOY) ## Official SPIKE programs, Go SDK, go-spiffe and SPIRE against ours (needs Go; peers on PATH)
 	tests/interop/run
 
-bench: $(ENVOY) ## Ratios against an always-allow server, side by side in one run
-	cargo build --locked --release --workspace --bins
+bench: ## Ratios against an always-allow server, side by side in one run; the engine in process
+	cargo build --locked --release -p spike-ext-authz -p spike-dev-agent -p spike-bench --bins
 	target/release/bench
+	@echo
+	target/release/check
+	@echo
+	target/release/engine
+
+laws: ## A million cases for the engine against its oracle and each law, and 10,000 slow patterns, optimised
+	SPIKE_CASES=1000000 cargo test --locked --release -p spike-policy --test engine --test interpretations --test adversarial \
+		-- --nocapture --test-threads=1
+
+fuzz: ## Every fuzz target for FUZZ_SECONDS (300), two at a time; findings in target/fuzz/artifacts
+	fuzz/run $${FUZZ_SECONDS:-300}
 
 envoy: $(ENVOY) ## The real Envoy, from PyPI, into .venv
 $(ENVOY):

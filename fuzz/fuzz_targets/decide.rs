@@ -20,7 +20,9 @@ fuzz_target!(|data: &[u8]| {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["+", permissions, who, path] => {
-                let Some(policy) = policy(number, permissions, who, path) else { continue };
+                let Some(policy) = policy(number, permissions, who, path) else {
+                    continue;
+                };
                 set = set.with(next, std::slice::from_ref(&policy), &[]);
                 policies.push(policy);
             }
@@ -79,7 +81,10 @@ fn scan(policies: &[Arc<Policy>], access: &Access) -> Result<(), DenyReason> {
         if !rule.spiffe_id.is_match(access.who.as_str()) {
             continue;
         }
-        let gives = rule.permissions.iter().any(|p| p == access.permission || p == Permission::Super);
+        let gives = rule
+            .permissions
+            .iter()
+            .any(|p| p == access.permission || p == Permission::Super);
         let path = access.path.as_str();
         let guarded = reserved::PATHS.contains(&path) && !(rule.path.full_match(path) && rule.spiffe_id.is_anchored());
         let found = match (rule.path.is_match(path), gives, guarded) {

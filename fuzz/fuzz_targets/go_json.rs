@@ -37,6 +37,9 @@ fn read<T: FromGo + Default>(body: &[u8]) -> Option<T> {
 fn reread<T: FromGo + Default + serde::Serialize + PartialEq + Debug>(body: &[u8]) {
     let Some(value) = read::<T>(body) else { return };
     let text = encode(&value).unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), serde_json::to_value(&value).unwrap());
+    assert_eq!(
+        serde_json::from_slice::<Value>(&text).unwrap(),
+        serde_json::to_value(&value).unwrap()
+    );
     assert_eq!(decode::<T>(&text).as_ref(), Ok(&value));
 }

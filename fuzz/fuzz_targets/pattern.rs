@@ -45,8 +45,14 @@ fn printable(subject: &str) -> bool {
 fn program_holds(program: &Program, subject: &str, matched: bool) {
     let text = program.as_str();
     assert!(subject.is_ascii() || !matched);
-    assert!(matched || !program.full_match(subject), "matches the whole, but not a part");
-    assert!(!(matched && program.is_anchored()) || program.full_match(subject), "anchored, but not the whole");
+    assert!(
+        matched || !program.full_match(subject),
+        "matches the whole, but not a part"
+    );
+    assert!(
+        !(matched && program.is_anchored()) || program.full_match(subject),
+        "anchored, but not the whole"
+    );
     assert!(program.memory() <= MEMORY, "{} bytes", program.memory());
     // The same question to another engine: a part that can never match changes which one is chosen. Short patterns stay
     // below the size from which a table is built at any price.
@@ -63,7 +69,11 @@ fn program_holds(program: &Program, subject: &str, matched: bool) {
     }
     if is_common(text) && subject.is_ascii() {
         let regex = regex::bytes::RegexBuilder::new(text).unicode(false).build();
-        assert_eq!(regex.is_ok_and(|regex| regex.is_match(subject.as_bytes())), matched, "the regex crate differs");
+        assert_eq!(
+            regex.is_ok_and(|regex| regex.is_match(subject.as_bytes())),
+            matched,
+            "the regex crate differs"
+        );
     }
 }
 

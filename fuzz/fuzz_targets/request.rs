@@ -51,7 +51,10 @@ fuzz_target!(|data: &[u8]| {
     let whole = facts.raw_path.unwrap_or(facts.path);
     let sent = std::str::from_utf8(whole.split(|b| *b == b'?').next().unwrap()).unwrap();
     let prefix = facts.hints.path_prefix.unwrap_or_default();
-    assert!(path.as_bytes().starts_with(prefix) && path.ends_with(&sent[1..]), "{path:?} of {sent:?}");
+    assert!(
+        path.as_bytes().starts_with(prefix) && path.ends_with(&sent[1..]),
+        "{path:?} of {sent:?}"
+    );
     reads_the_same(sent);
 });
 
@@ -60,9 +63,16 @@ fn reads_the_same(sent: &str) {
     let decoded = upstreams::decoded(sent);
     for (name, model) in upstreams::MODELS {
         let understood = model(sent);
-        assert!(understood == sent || understood == decoded, "{sent:?} is {understood:?} to {name}");
+        assert!(
+            understood == sent || understood == decoded,
+            "{sent:?} is {understood:?} to {name}"
+        );
     }
     assert_eq!(decoded.matches('/').count(), sent.matches('/').count());
     assert!(!decoded.contains(['?', '#', ';', '\\', '\0']), "{decoded:?}");
-    assert_eq!(upstreams::decoded(&decoded), decoded, "decoding twice makes a difference");
+    assert_eq!(
+        upstreams::decoded(&decoded),
+        decoded,
+        "decoding twice makes a difference"
+    );
 }

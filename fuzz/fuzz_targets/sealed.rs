@@ -9,7 +9,11 @@ use libfuzzer_sys::fuzz_target;
 use uuid::Uuid;
 
 #[path = "../../nexus/src/vault/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the source of a room, of which this needs a part")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the source of a room, of which this needs a part"
+)]
 mod vault;
 
 use vault::{RootKey, RowId, SealLimits, SecretValue, Vault};

@@ -327,7 +327,7 @@ fn identity_patterns_made_to_be_slow_are_refused_or_bounded() {
         .collect();
     let mut tally = Tally::default();
     while tally.patterns < wanted {
-        let anchor = random.pick(&["^", ""]);
+        let anchor = if random.chance(50) { "^" } else { "" };
         let text = format!(
             "{anchor}spiffe://example.org/{}",
             generated(&mut random).trim_start_matches('^')

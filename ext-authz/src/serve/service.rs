@@ -119,12 +119,7 @@ pub(super) fn answer(
 }
 
 /// Reads the message of a caller who may still ask.
-async fn receive(
-    shared: &Shared,
-    origin: &Origin,
-    patience: Option<Duration>,
-    body: Incoming,
-) -> Result<Bytes, Fault> {
+async fn receive(shared: &Shared, origin: &Origin, patience: Option<Duration>, body: Incoming) -> Result<Bytes, Fault> {
     let lapsed = |peer: &Peer| !peer.is_current(shared.authorizer.clock.now());
     if origin.peer.as_ref().is_some_and(lapsed) {
         return Err(Fault::CallerExpired);
@@ -172,7 +167,9 @@ fn check(
         arrived,
         patience,
     };
-    shared.authorizer.check(call, message.as_deref().map_err(|fault| *fault))
+    shared
+        .authorizer
+        .check(call, message.as_deref().map_err(|fault| *fault))
 }
 
 /// Everything that is no Check: health, or `unimplemented`.

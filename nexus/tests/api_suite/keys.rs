@@ -48,7 +48,7 @@ async fn bootstrap_and_nobody_else_gets_the_hash_of_what_the_root_key_sealed() {
     let directory = private();
     let world = on_disk(&directory, &ROOT);
     let (ours, other) = (proof(ROOT, b"abc"), proof([8; 32], b"abc"));
-    let (short, large) = (ours.replace("AwMDAwMDAwMDAwMD", "AwMD"), proof(ROOT, &[0; 65_521]));
+    let (short, large) = (ours.replace("AwMDAwMDAwMDAwMD", "AwMD"), proof(ROOT, &vec![0; 65_521]));
     let hash = r#"{"hash":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}"#;
     let denied = r#"{"hash":"","err":"access_unauthorized"}"#;
     let bad = r#"{"hash":"","err":"api_bad_request"}"#;

@@ -27,6 +27,36 @@ async fn a_secret_is_three_lines_away() -> Result<(), Error> {
 }
 
 #[tokio::test]
+async fn a_check_asks_by_permission_or_by_method_and_a_denial_is_an_answer() -> Result<(), Error> {
+    let server = Server::start([
+        Reply::ok(r#"{"allowed":true,"matchingPolicies":["db"]}"#),
+        Reply::ok(r#"{"allowed":false,"reason":"path_unmatched","matchingPolicies":[],"nearMisses":null}"#),
+        Reply::ok(r#"{"allowed":false,"matchingPolicies":null,"err":"access_unauthorized"}"#),
+    ])
+    .await;
+    let client = server.client().await;
+    let app = "spiffe://example.org/app";
+    let yes = client.policies().check(app, PATH, Permission::Read).await?;
+    assert_eq!(
+        (yes.allowed, yes.matching_policies),
+        (true, Some(vec!["db".to_owned()]))
+    );
+    let no = client.policies().check_method(app, PATH, "GET").await?;
+    assert_eq!((no.allowed, no.reason.as_str()), (false, "path_unmatched"));
+    let failed = client.policies().check(app, PATH, Permission::Read).await;
+    assert!(matches!(failed, Err(Error::Denied)), "{failed:?}");
+    let bodies: Vec<_> = server
+        .seen()
+        .iter()
+        .map(|seen| (seen.line.clone(), seen.body.clone()))
+        .collect();
+    let line = "POST /v1/acl/policy?action=check".to_owned();
+    let how = |how: &str| (line.clone(), format!(r#"{{"spiffeid":"{app}","path":"{PATH}",{how}}}"#));
+    assert_eq!(bodies[..2], [how(r#""action":"read""#), how(r#""method":"GET""#)]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
     let policy_answer = concat!(
         r#"{"id":"","name":"db","spiffiedPattern":"^x$","pathPattern":"^y$","permissions":["read"],"#,
@@ -38,7 +68,6 @@ async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
         r#""updatedTime":"2026-01-02T03:04:05Z","maxVersions":10}}"#
     );
     let applied = r#"{"applied":[{"name":"db","id":"i","outcome":"created"}],"generation":7}"#;
-    let checked = r#"{"allowed":true,"matchingPolicies":["db"]}"#;
     let server = Server::start([
         Reply::ok("{}"),
         Reply::ok("{}"),
@@ -52,8 +81,6 @@ async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
         Reply::ok(r#"{"policies":[{"id":"i","name":"db"}]}"#),
         Reply::ok(r#"{"policies":[]}"#),
         Reply::ok(applied),
-        Reply::ok(checked),
-        Reply::ok(checked),
     ])
     .await;
     let client = server.client().await;
@@ -76,13 +103,6 @@ async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
             .is_empty()
     );
     assert_eq!(client.policies().apply(&[policy()]).await?.generation, 7);
-    let app = "spiffe://example.org/app";
-    let by_permission = client.policies().check(app, PATH, Permission::Read).await?;
-    assert_eq!(
-        (by_permission.allowed, by_permission.matching_policies),
-        (true, Some(vec!["db".to_owned()]))
-    );
-    assert!(client.policies().check_method(app, PATH, "GET").await?.allowed);
     let db = r#"{"name":"db","spiffeidPattern":"^spiffe://example\\.org/app$","pathPattern":"^tenants/acme/.*$","permissions":["read","list"]}"#;
     let wanted = [
         (
@@ -118,14 +138,6 @@ async fn every_call_sends_what_the_official_sdk_sends() -> Result<(), Error> {
             r#"{"spiffeidPattern":"","pathPattern":"^y$"}"#.to_owned(),
         ),
         ("/v1/acl/policy?action=apply", format!(r#"{{"policies":[{db}]}}"#)),
-        (
-            "/v1/acl/policy?action=check",
-            format!(r#"{{"spiffeid":"{app}","path":"{PATH}","action":"read"}}"#),
-        ),
-        (
-            "/v1/acl/policy?action=check",
-            format!(r#"{{"spiffeid":"{app}","path":"{PATH}","method":"GET"}}"#),
-        ),
     ];
     let seen = server.seen();
     assert_eq!(seen.len(), wanted.len());

@@ -166,7 +166,7 @@ async fn texts_are_sealed_and_opened_in_one_piece_and_in_parts() -> Result<(), E
     assert_eq!(**cipher.open(&joined).await?, *b"attack at dawn");
     for error in [
         cipher.open(b"\x01too short").await.unwrap_err(),
-        cipher.seal(&[0; 65_521]).await.unwrap_err(),
+        cipher.seal(&vec![0; 65_521]).await.unwrap_err(),
         cipher.decrypt(&spike_sdk::Ciphertext::default(), "").await.unwrap_err(),
         client.operator().recover().await.unwrap_err(),
     ] {

@@ -1,17 +1,18 @@
 //! `make bench`: throughput, latency and CPU of our Check against the always-allow floor, in turns, as ratios.
+//!
+//! `bench 10 1000` measures those sizes only. The table goes to standard output, progress to standard error.
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use spike_bench::cpu;
+use anyhow::{Context, Result, ensure};
 use spike_bench::load::{Outcome, Shape, push};
 use spike_bench::workload::{Question, policy, questions};
+use spike_bench::{cpu, sizes};
 use spike_integration::{Mesh, MeshOptions, Program, workspace};
 
-const SIZES: &[usize] = &[10, 1_000, 10_000, 100_000];
 const QUESTIONS: usize = 20_000;
 const ROUNDS: usize = 3;
 const LENGTH: Duration = Duration::from_secs(4);
@@ -47,6 +48,7 @@ struct Sum {
 }
 
 async fn run() -> Result<()> {
+    let sizes = sizes::from_arguments()?;
     let mut out = std::io::stdout();
     writeln!(
         out,
@@ -61,8 +63,9 @@ async fn run() -> Result<()> {
         "| policies | floor /s | ours /s | ratio | floor us CPU | ours us CPU | ratio | p99 ratio | RSS MiB |"
     )?;
     writeln!(out, "|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
-    for size in SIZES {
-        writeln!(out, "{}", measure(*size).await?)?;
+    for size in sizes {
+        let row = measure(size).await.with_context(|| format!("with {size} policies"))?;
+        writeln!(out, "{row}")?;
         out.flush()?;
     }
     Ok(())
@@ -70,6 +73,7 @@ async fn run() -> Result<()> {
 
 /// One row: both servers in turns with `size` policies.
 async fn measure(size: usize) -> Result<String> {
+    progress(&format!("{size} policies: starting"));
     let mesh = Mesh::start(MeshOptions::without_envoy().in_memory()).await?;
     let client = mesh.client("pilot").await?;
     let documents: Vec<_> = (0..size).map(policy).collect();
@@ -96,12 +100,18 @@ async fn measure(size: usize) -> Result<String> {
     for server in [&floor, &ours] {
         round(server, &questions, WARM_UP).await?;
     }
-    for _ in 0..ROUNDS {
+    for number in 1..=ROUNDS {
+        progress(&format!("{size} policies: round {number} of {ROUNDS}"));
         sum_floor.add(&round(&floor, &questions, LENGTH).await?);
         sum_ours.add(&round(&ours, &questions, LENGTH).await?);
     }
     let resident = cpu::resident(ours.pid)? >> 20;
     Ok(row(size, &sum_floor, &sum_ours, resident))
+}
+
+/// Tells that something is going on. Nobody may be reading.
+fn progress(text: &str) {
+    drop(writeln!(std::io::stderr(), "bench: {text}"));
 }
 
 /// One round: what was seen, and the CPU microseconds of one answer.
@@ -114,6 +124,7 @@ async fn round(server: &Server, questions: &Arc<Vec<Question>>, length: Duration
     };
     let before = cpu::used(server.pid)?;
     let outcome = push(&server.socket, questions, shape).await.context("a void round")?;
+    ensure!(outcome.answers > 0, "no answer in {length:?}");
     let used = cpu::used(server.pid)?.saturating_sub(before);
     #[expect(clippy::cast_precision_loss, reason = "a count of a few million")]
     let each = used.as_secs_f64() * 1e6 / outcome.answers as f64;

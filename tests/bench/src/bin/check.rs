@@ -60,7 +60,6 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a mean")]
 fn measure(set: &Arc<PolicySet>, size: usize, ttl: Duration) -> Result<f64> {
     let directory = tempfile::tempdir()?;
     let registry = Registry::new("bench", "0");

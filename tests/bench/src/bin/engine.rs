@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use spike_bench::workload::{self, Mix};
 use spike_bench::engine::{compile, stored};
 use spike_bench::times::Times;
+use spike_bench::workload::{self, Mix};
 use spike_bench::{cpu, sizes};
 use spike_policy::{Access, Generation, IdentityView, Policy, PolicySet, Roles, Rule, Verdict, decide_in};
 
@@ -56,7 +56,6 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "times and sizes for a table")]
 fn measure(size: usize) -> Result<String> {
     let before = cpu::resident(std::process::id())?;
     let started = Instant::now();
