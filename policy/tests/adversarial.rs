@@ -76,14 +76,14 @@ struct Tally {
 impl Tally {
     fn try_path(&mut self, text: &str, subjects: &[String]) {
         self.patterns += 1;
-        if let Err(error) = text.parse::<PathPattern>() {
+        let (took, read) = timed(|| text.parse::<PathPattern>());
+        if let Err(error) = read {
             return self.refused_clearly(error.fault(), &error.to_string(), text);
         }
-        let read = || Program::parse(text).unwrap();
-        worst(&mut self.reading, quickest(SLOW_READING, read).0, text);
-        self.ask(text, subjects, read, Program::is_match);
-        let program = read();
-        program.prepare();
+        // The same expression again, as the part that tells its size.
+        let (again, program) = timed(|| Program::parse(text).unwrap());
+        worst(&mut self.reading, took.min(again), text);
+        self.ask(text, subjects, |subject| program.is_match(subject));
         program.full_match("a");
         assert!(program.memory() <= MEMORY, "{text} holds {} bytes", program.memory());
         if program.memory() > self.memory.0 {
@@ -93,12 +93,13 @@ impl Tally {
 
     fn try_id(&mut self, text: &str, subjects: &[String]) {
         self.patterns += 1;
-        if let Err(error) = text.parse::<IdPattern>() {
-            return self.refused_clearly(error.fault(), &error.to_string(), text);
-        }
-        let read = || text.parse::<IdPattern>().unwrap();
-        worst(&mut self.reading, quickest(SLOW_READING, read).0, text);
-        self.ask(text, subjects, read, IdPattern::is_match);
+        let (took, read) = timed(|| text.parse::<IdPattern>());
+        let pattern = match read {
+            Ok(pattern) => pattern,
+            Err(error) => return self.refused_clearly(error.fault(), &error.to_string(), text),
+        };
+        worst(&mut self.reading, took, text);
+        self.ask(text, subjects, |subject| pattern.is_match(subject));
     }
 
     fn refused_clearly(&mut self, fault: PatternFault, error: &str, text: &str) {
@@ -120,31 +121,27 @@ impl Tally {
     }
 
     /// The first decision compiles what was not compiled before.
-    fn ask<P>(&mut self, text: &str, subjects: &[String], read: impl Fn() -> P, is_match: fn(&P, &str) -> bool) {
-        let pattern = read();
+    fn ask(&mut self, text: &str, subjects: &[String], is_match: impl Fn(&str) -> bool) {
         for (nth, subject) in subjects.iter().enumerate() {
-            let (mut took, matched) = timed(|| is_match(&pattern, subject));
-            if nth == 0 {
-                for _ in 0..if took > SLOW { 4 } else { 0 } {
-                    let fresh = read();
-                    took = took.min(timed(|| is_match(&fresh, subject)).0);
-                }
-                worst(&mut self.first, took, text);
+            let (mut took, matched) = timed(|| is_match(subject));
+            let slot = if nth == 0 {
+                &mut self.first
             } else {
-                if took > SLOW {
-                    took = quickest(SLOW, || is_match(&pattern, subject)).0;
+                for _ in 0..if took > SLOW { 4 } else { 0 } {
+                    took = took.min(timed(|| is_match(subject)).0);
                 }
-                worst(&mut self.decision, took, text);
-            }
+                &mut self.decision
+            };
+            worst(slot, took, text);
             self.decisions += 1;
             self.matched += usize::from(matched);
-            self.over += usize::from(took > Duration::from_millis(1));
+            self.over += usize::from(nth > 0 && took > Duration::from_millis(1));
         }
     }
 
     fn print(&self, what: &str) {
         println!(
-            "{what}: {} patterns, {} refused; {} decisions, {} matched, {} of them took over 1 ms",
+            "{what}: {} patterns, {} refused; {} decisions, {} matched, {} took over 1 ms",
             self.patterns, self.refused, self.decisions, self.matched, self.over
         );
         println!(
@@ -166,17 +163,9 @@ impl Tally {
     }
 }
 
-/// What takes longer is done again, so that a busy machine is not taken for a slow pattern: the quickest time counts.
+/// A decision that takes longer is made again, so that a busy machine is not taken for a slow pattern: the quickest of
+/// five counts.
 const SLOW: Duration = Duration::from_micros(200);
-const SLOW_READING: Duration = Duration::from_millis(20);
-
-fn quickest<T>(slow: Duration, act: impl Fn() -> T) -> (Duration, T) {
-    let (mut took, value) = timed(&act);
-    for _ in 0..if took > slow { 4 } else { 0 } {
-        took = took.min(timed(&act).0);
-    }
-    (took, value)
-}
 
 fn timed<T>(act: impl Fn() -> T) -> (Duration, T) {
     let started = Instant::now();
