@@ -71,6 +71,7 @@ struct Tally {
     first: (Duration, String),
     decision: (Duration, String),
     over: usize,
+    first_over: usize,
 }
 
 impl Tally {
@@ -83,6 +84,10 @@ impl Tally {
         // The same expression again, as the part that tells its size.
         let (again, program) = timed(|| Program::parse(text).unwrap());
         worst(&mut self.reading, took.min(again), text);
+        self.ask_first(text, || {
+            let fresh = Program::parse(text).unwrap();
+            timed(|| fresh.is_match(&subjects[0])).0
+        });
         self.ask(text, subjects, |subject| program.is_match(subject));
         program.full_match("a");
         assert!(program.memory() <= MEMORY, "{text} holds {} bytes", program.memory());
@@ -99,6 +104,10 @@ impl Tally {
             Err(error) => return self.refused_clearly(error.fault(), &error.to_string(), text),
         };
         worst(&mut self.reading, took, text);
+        self.ask_first(text, || {
+            let fresh: IdPattern = text.parse().unwrap();
+            timed(|| fresh.is_match(&subjects[0])).0
+        });
         self.ask(text, subjects, |subject| pattern.is_match(subject));
     }
 
@@ -121,28 +130,26 @@ impl Tally {
     }
 
     /// The first decision compiles what was not compiled before.
+    fn ask_first(&mut self, text: &str, first: impl Fn() -> Duration) {
+        let took = quickest(first);
+        self.first_over += usize::from(took > Duration::from_millis(1));
+        worst(&mut self.first, took, text);
+    }
+
     fn ask(&mut self, text: &str, subjects: &[String], is_match: impl Fn(&str) -> bool) {
-        for (nth, subject) in subjects.iter().enumerate() {
-            let (mut took, matched) = timed(|| is_match(subject));
-            let slot = if nth == 0 {
-                &mut self.first
-            } else {
-                for _ in 0..if took > SLOW { 4 } else { 0 } {
-                    took = took.min(timed(|| is_match(subject)).0);
-                }
-                &mut self.decision
-            };
-            worst(slot, took, text);
+        self.matched += subjects.iter().filter(|subject| is_match(subject)).count();
+        for subject in subjects {
+            let took = quickest(|| timed(|| is_match(subject)).0);
+            worst(&mut self.decision, took, text);
             self.decisions += 1;
-            self.matched += usize::from(matched);
-            self.over += usize::from(nth > 0 && took > Duration::from_millis(1));
+            self.over += usize::from(took > Duration::from_millis(1));
         }
     }
 
     fn print(&self, what: &str) {
         println!(
-            "{what}: {} patterns, {} refused; {} decisions, {} matched, {} took over 1 ms",
-            self.patterns, self.refused, self.decisions, self.matched, self.over
+            "{what}: {} patterns, {} refused; {} decisions, {} matched, {} took over 1 ms ({} first ones)",
+            self.patterns, self.refused, self.decisions, self.matched, self.over, self.first_over
         );
         println!(
             "  worst decision       {:>12?}  {}",
@@ -166,6 +173,12 @@ impl Tally {
 /// A decision that takes longer is made again, so that a busy machine is not taken for a slow pattern: the quickest of
 /// five counts.
 const SLOW: Duration = Duration::from_micros(200);
+
+fn quickest(act: impl Fn() -> Duration) -> Duration {
+    let took = act();
+    let again = if took > SLOW { 4 } else { 0 };
+    (0..again).map(|_| act()).fold(took, Duration::min)
+}
 
 fn timed<T>(act: impl Fn() -> T) -> (Duration, T) {
     let started = Instant::now();

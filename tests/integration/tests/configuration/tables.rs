@@ -60,6 +60,7 @@ pub(crate) const EMBEDDED: &[Good] = &[
     ("nexus.listen", "\":8553\""),
     ("nexus.store.backend", "redb"),
     ("nexus.store.dir", "/var/lib/spike"),
+    ("nexus.store.key", "~"),
     ("nexus.store.key_file", "~"),
     ("nexus.store.credential", "nexus.key"),
     ("nexus.store.credentials_directory", "/run/credentials"),
@@ -163,6 +164,7 @@ pub(crate) const WRONG: &[Wrong] = &[
     ("nexus.listen", "\"localhost:8553\"", ": not an address"),
     ("nexus.store.backend", "mysql", ": not a known word"),
     ("nexus.store.dir", "/etc/spike", ": not accepted"),
+    ("nexus.store.key", "keeper", ": not a known word"),
     ("nexus.store.key_file", "5", ": a number, not a text"),
     ("nexus.store.credential", "\"\"", ": empty"),
     (
