@@ -361,6 +361,14 @@ async fn without_a_valid_svid_no_request_is_handled() {
     for (what, caller) in &refused {
         assert!(caller.get(to, "/public/1").await.is_err(), "{what} was answered");
     }
+    // curl without a certificate: the handshake ends in an alert, there is no HTTP status at all.
+    let url = format!("https://{to}/public/1");
+    let curl = std::process::Command::new("curl")
+        .args(["-sk", "-w", "%{http_code}", &url])
+        .output()
+        .unwrap();
+    assert!(!curl.status.success(), "a caller without a certificate was answered");
+    assert_eq!(String::from_utf8_lossy(&curl.stdout), "000", "{curl:?}");
     assert!(mesh.upstream().targets().is_empty());
     assert_eq!(mesh.decisions().unwrap().len(), 0, "nothing was even asked");
     assert_eq!(
