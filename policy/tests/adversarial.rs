@@ -162,11 +162,9 @@ impl Tally {
             self.reading.0,
             start(&self.reading.1)
         );
-        println!(
-            "  most memory          {:>10} B  {}",
-            self.memory.0,
-            start(&self.memory.1)
-        );
+        if self.memory.0 > 0 {
+            println!("  most memory {:>19} B  {}", self.memory.0, start(&self.memory.1));
+        }
     }
 }
 

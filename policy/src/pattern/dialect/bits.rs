@@ -19,6 +19,8 @@ pub(super) struct Bits {
     by_byte: Vec<u128>,
     /// What is reached behind each place.
     behind: Vec<Reached>,
+    /// The places behind which only the next one is reached: of a counted repetition nearly all, moved in one step.
+    chained: u128,
     start: Reached,
 }
 
@@ -50,8 +52,15 @@ impl Bits {
             .iter()
             .map(|place| closure.reached(place.target, false))
             .collect::<Option<Vec<_>>>()?;
+        let chained = (0..).zip(&behind).filter(|(place, behind)| behind.is_only(place + 1));
+        let chained = chained.fold(0, |bits, (place, _)| bits | 1 << place);
         let start = closure.reached(nfa.start_unanchored(), true)?;
-        Some(Self { by_byte, behind, start })
+        Some(Self {
+            by_byte,
+            behind,
+            chained,
+            start,
+        })
     }
 
     /// Whether it matches anywhere in the subject (ASCII).
@@ -64,7 +73,8 @@ impl Bits {
             }
             let at_end = read == bytes.len();
             let mut moving = reached & self.by_byte.get(usize::from(byte)).copied().unwrap_or(0);
-            reached = 0;
+            reached = (moving & self.chained) << 1;
+            moving &= !self.chained;
             while moving != 0 {
                 let place = moving.trailing_zeros() as usize;
                 reached |= self.behind.get(place).map_or(0, |behind| behind.at(at_end));
@@ -81,6 +91,10 @@ impl Bits {
 }
 
 impl Reached {
+    fn is_only(self, place: u32) -> bool {
+        self.inside == 1 << place && self.at_end == 1 << place
+    }
+
     fn at(self, end: bool) -> u128 {
         if end { self.at_end } else { self.inside }
     }
