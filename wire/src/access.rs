@@ -7,6 +7,7 @@ use spike_policy::explain::{Difference, Explanation, Link, Listing, NearMiss};
 use spike_policy::{Permission, Permissions, Policy};
 
 use crate::ErrorCode;
+use crate::error::refused_with_code;
 use crate::error::{or_default, word};
 use crate::go_json::from_go;
 
@@ -171,14 +172,7 @@ impl From<&Policy> for ShownPolicy {
     }
 }
 
-impl From<ErrorCode> for AccessResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
+refused_with_code!(AccessResponse);
 
 fn differs(difference: &Difference, subject: &str) -> Option<Differs> {
     let wanted = difference.wanted.clone()?;

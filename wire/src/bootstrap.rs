@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorCode;
+use crate::error::refused_with_code;
 use crate::error::word;
 use crate::go_json::{Base64Bytes, from_go};
 
@@ -26,11 +27,4 @@ pub struct VerifyResponse {
     pub err: Option<ErrorCode>,
 }
 
-impl From<ErrorCode> for VerifyResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
+refused_with_code!(VerifyResponse);

@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorCode;
+use crate::error::refused_with_code;
 use crate::error::word;
 use crate::go_json::{Base64Bytes, from_go};
 
@@ -69,20 +70,4 @@ pub struct DecryptResponse {
     pub err: Option<ErrorCode>,
 }
 
-impl From<ErrorCode> for EncryptResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<ErrorCode> for DecryptResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
+refused_with_code!(EncryptResponse, DecryptResponse);

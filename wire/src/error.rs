@@ -108,6 +108,21 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// A refused answer of these types is the empty one with the code: every field stays on the wire (`spike.md` §1.3).
+macro_rules! refused_with_code {
+    ($($answer:ty),+) => {$(
+        impl From<$crate::ErrorCode> for $answer {
+            fn from(code: $crate::ErrorCode) -> Self {
+                Self {
+                    err: Some(code),
+                    ..Self::default()
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use refused_with_code;
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorCode;
+use crate::error::refused_with_code;
 use crate::error::word;
 use crate::go_json::{Shard, from_go};
 use crate::secrets::VersionKey;
@@ -49,20 +50,4 @@ pub struct RestoreResponse {
     pub err: Option<ErrorCode>,
 }
 
-impl From<ErrorCode> for RecoverResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<ErrorCode> for RestoreResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
+refused_with_code!(RecoverResponse, RestoreResponse);

@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 use spike_policy::{Policy, PolicyDocument};
 
+use crate::error::refused_with_code;
 use crate::error::{or_default, word};
 use crate::go_json::from_go;
 use crate::{ErrorCode, Timestamp};
@@ -217,29 +218,4 @@ impl From<&Policy> for ListItem {
     }
 }
 
-impl From<ErrorCode> for GetResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<ErrorCode> for ListResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<ErrorCode> for ApplyResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
+refused_with_code!(GetResponse, ListResponse, ApplyResponse);

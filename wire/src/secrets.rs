@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::refused_with_code;
 use crate::error::{or_default, word};
 use crate::go_json::from_go;
 use crate::{ErrorCode, SecretText, Timestamp};
@@ -136,29 +137,4 @@ pub struct SecretInfo {
     pub max_versions: i64,
 }
 
-impl From<ErrorCode> for GetResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<ErrorCode> for ListResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<ErrorCode> for MetadataResponse {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            ..Self::default()
-        }
-    }
-}
+refused_with_code!(GetResponse, ListResponse, MetadataResponse);
