@@ -2,10 +2,10 @@
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::client::parse;
 use crate::{Program, workspace};
@@ -14,7 +14,6 @@ use crate::{Program, workspace};
 #[derive(Debug)]
 pub struct Envoy {
     program: Program,
-    admin: PathBuf,
     listener: SocketAddr,
 }
 
@@ -49,11 +48,7 @@ impl Envoy {
             .args(["--use-dynamic-base-id", "--concurrency", "1", "-l", "info"]);
         let mut program = Program::start("envoy", command, directory)?;
         let listener = program.wait_for("a live server with a listener", || listener(&admin))?;
-        Ok(Self {
-            program,
-            admin,
-            listener,
-        })
+        Ok(Self { program, listener })
     }
 
     /// Where its listener is.
@@ -64,22 +59,6 @@ impl Envoy {
     /// The program, for its log.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
-    }
-
-    /// A counter or gauge by its full name; absent is an error.
-    ///
-    /// # Errors
-    /// When Envoy does not answer or has no such statistic.
-    pub fn stat(&self, name: &str) -> Result<u64> {
-        let text = ask(&self.admin, &format!("/stats?filter=^{name}$")).context("Envoy's admin socket")?;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        value
-            .with_context(|| format!("no statistic `{name}`"))?
-            .trim()
-            .parse()
-            .context("a number")
     }
 }
 
