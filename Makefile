@@ -7,7 +7,7 @@ ENVOY := $(VENV)/bin/envoy
 ENVOY_VERSION := 1.40.0
 export ENVOY_BIN ?= $(CURDIR)/$(ENVOY)
 
-.PHONY: help demo up down test lint docs deny interop bench soak laws fuzz envoy programs clean
+.PHONY: help demo up down test lint docs deny interop bench bench-peers soak laws fuzz envoy programs clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -45,10 +45,17 @@ bench: ## Ratios against an always-allow server, side by side in one run; the en
 	target/release/check
 	@echo
 	target/release/engine
+	@echo
+	target/release/scale
+
+bench-peers: ## Reading a secret from the official Nexus and from ours, in turns (official programs on PATH, root)
+	cargo build --locked --release -p spike-nexus -p spike-bench --bins
+	target/release/peers
 
 laws: ## A million cases for the engine against its oracle and each law, and 10,000 slow patterns, optimised
 	SPIKE_CASES=1000000 cargo test --locked --release -p spike-policy --test engine --test interpretations --test adversarial \
 		-- --nocapture --test-threads=1
+	SPIKE_CASES=200000 cargo test --locked --release -p spike-ext-authz --test laws -- --nocapture
 
 fuzz: ## Every fuzz target for FUZZ_SECONDS (300), one for each processor; findings in target/fuzz/artifacts
 	fuzz/run $${FUZZ_SECONDS:-300}

@@ -32,12 +32,12 @@ impl From<&Failure> for Exit {
         match failure {
             Failure::Help(_) => Self::Ok,
             Failure::CommandLine(_) | Failure::Usage(_) => Self::Usage,
-            Failure::Data(_) => Self::Data,
+            Failure::Data(_) | Failure::Incomplete => Self::Data,
             Failure::Connect(ConnectError::Environment(_) | ConnectError::Identity(SourceError::Address { .. })) => {
                 Self::Config
             }
             Failure::Connect(ConnectError::Identity(SourceError::Unavailable { .. })) => Self::Unavailable,
-            Failure::Call(error, _) => Self::from(error),
+            Failure::Call(error, _) | Failure::Remote { error, .. } => Self::from(error),
             Failure::AccessDenied => Self::Denied,
             // Who reads us has read enough.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Ok,
@@ -98,6 +98,7 @@ mod tests {
                 Exit::Config,
             ),
             (Exit::from(&Failure::AccessDenied), Exit::Denied),
+            (Exit::from(&Failure::Incomplete), Exit::Data),
             (Exit::from(&Failure::System(text())), Exit::Internal),
             (Exit::from(&Failure::Output(io::ErrorKind::BrokenPipe.into())), Exit::Ok),
             (

@@ -21,6 +21,10 @@ pub(crate) enum Failure {
     Connect(ConnectError),
     /// Nexus did not do it.
     Call(Error, Subject),
+    /// One of several Nexus did not do it; which one.
+    Remote { whose: String, error: Error },
+    /// Part of the work was not done; that was printed already.
+    Incomplete,
     /// A file, standard input or the operating system failed us.
     System(String),
     /// The access that was asked about is denied; that was printed already.
@@ -42,6 +46,14 @@ pub(crate) enum Subject {
     Cipher,
     /// The shards of the root key.
     Recovery,
+    /// Shards on their way back.
+    Restoration,
+    /// A new root key.
+    Rekey,
+    /// How the keys are, and a new data key.
+    Keys,
+    /// A backup.
+    Backup,
     /// Nexus itself.
     Nexus,
 }
@@ -60,7 +72,8 @@ impl Failure {
             Self::Data(faults) => error_lines(faults),
             Self::Connect(error) => connect_text(error),
             Self::Call(error, subject) => call_text(error, *subject),
-            Self::AccessDenied => String::new(),
+            Self::Remote { whose, error } => format!("Error: {whose}: {error}\n"),
+            Self::AccessDenied | Self::Incomplete => String::new(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => String::new(),
             Self::Output(error) => format!("Error: cannot write the output: {error}\n"),
         }
@@ -93,9 +106,14 @@ fn call_text(error: &Error, subject: Subject) -> String {
         Error::Denied => denied(subject).to_owned(),
         Error::NotFound => match subject {
             Subject::Policies | Subject::PolicyWrite => "Error: Entity not found.\n".to_owned(),
-            Subject::Secrets | Subject::Cipher | Subject::Recovery | Subject::Nexus => {
-                "Error: Resource not found.\n".to_owned()
-            }
+            Subject::Secrets
+            | Subject::Cipher
+            | Subject::Recovery
+            | Subject::Restoration
+            | Subject::Rekey
+            | Subject::Keys
+            | Subject::Backup
+            | Subject::Nexus => "Error: Resource not found.\n".to_owned(),
         },
         Error::BadRequest { detail } if detail.is_empty() => "Error: Invalid request.\n".to_owned(),
         Error::BadRequest { detail } => error_lines(detail),
@@ -132,9 +150,26 @@ fn denied(subject: Subject) -> &'static str {
              Only SPIKE Pilot or workloads with write access to spike/system/acl\n\
              can manage policies\n"
         }
+        Subject::Restoration => {
+            "Error: Unauthorized access.\n\
+             you need a 'restore' SPIFFE ID to use this command: spiffe://<trust root>/spike/pilot/role/restore\n"
+        }
+        Subject::Rekey => {
+            "Error: Unauthorized access.\n\
+             you need a 'recover' SPIFFE ID to use this command: spiffe://<trust root>/spike/pilot/role/recover\n\
+             (with a key file or Keepers, SPIKE Pilot's will do, too)\n"
+        }
+        Subject::Keys => {
+            "Error: Unauthorized access.\n\
+             you need a 'superuser' SPIFFE ID to use this command: spiffe://<trust root>/spike/pilot/role/superuser\n"
+        }
         Subject::Recovery => {
             "Error: Unauthorized access.\n\
              you need a 'recover' SPIFFE ID to use this command: spiffe://<trust root>/spike/pilot/role/recover\n"
+        }
+        Subject::Backup => {
+            "Error: Unauthorized access.\n\
+             you need this SPIFFE ID to take a backup: spiffe://<trust root>/spike/pilot/role/superuser\n"
         }
         Subject::Policies | Subject::Secrets | Subject::Cipher | Subject::Nexus => "Error: Unauthorized access.\n",
     }

@@ -7,10 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use spike_policy::{Generation, PolicySet, Roles, SpiffeId, Verdict, decide};
+use spike_audit::{Journal, Lost};
+use spike_policy::{Generation, PolicySet, Roles, SpiffeId, Verdict};
 use spike_runtime::clock::Clock;
 
-use crate::audit::{Audit, Line};
+use crate::audit::Record;
 use crate::decision::{Decision, DecisionId, Outcome, Refused};
 use crate::decode::{self, Message, Reading};
 use crate::encode::{self, CheckResponse, Disclosure};
@@ -41,7 +42,7 @@ pub struct Authorizer {
     /// How Checks are decided.
     pub rulebook: Rulebook,
     /// One line per decision.
-    pub audit: Audit,
+    pub audit: Journal,
     /// Counts and durations.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -67,13 +68,31 @@ struct Judged<'m> {
     decision: Decision,
 }
 
+impl Judged<'_> {
+    /// Takes an allow back.
+    fn refuse_unrecorded(&mut self) {
+        if let Outcome::Allowed(permit) = &self.decision.outcome {
+            self.decision.outcome = Outcome::Denied(Refused {
+                reason: Reason::Service(Fault::AuditUnavailable),
+                access: Some(permit.access().clone()),
+            });
+        }
+    }
+}
+
 impl Authorizer {
     /// Decides one message, or denies one that could not be received.
     pub fn check(&self, call: Call<'_>, message: Result<&[u8], Fault>) -> CheckResponse {
         let whole = || {
             let judged = self.judge(call, message);
+            if self.audit.is_strict() {
+                return self.recorded_first(call, judged);
+            }
             let response = encode::response(&judged.decision, self.rulebook.disclosure);
-            self.record(call, &judged);
+            let took = self.since(call);
+            self.metrics.checked(&judged.decision.outcome, took);
+            // What is lost is counted, and with `audit.when_full: drop` that is all there is to do.
+            self.record(call, &judged, took).unwrap_or_default();
             response
         };
         catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|_| self.panicked(call, message))
@@ -119,8 +138,7 @@ impl Authorizer {
                 );
             }
         };
-        let view = self.views.of(&policies, &access.who);
-        let outcome = match decide::decide_in(&view, &self.rulebook.roles, access) {
+        let outcome = match self.views.decide(&policies, &self.rulebook.roles, access) {
             Verdict::Allow(permit) => Outcome::Allowed(permit),
             Verdict::Deny(denial) => Outcome::Denied(Refused {
                 reason: Reason::Policy(denial.reason),
@@ -142,17 +160,31 @@ impl Authorizer {
         self.clock.monotonic().saturating_duration_since(call.arrived)
     }
 
-    fn record(&self, call: Call<'_>, judged: &Judged<'_>) {
+    /// The answer where what leaves no trace must not happen: an allow that cannot be recorded is a denial.
+    fn recorded_first(&self, call: Call<'_>, mut judged: Judged<'_>) -> CheckResponse {
+        if self.audit.refuses() {
+            judged.refuse_unrecorded();
+        }
         let took = self.since(call);
+        if self.record(call, &judged, took).is_err() {
+            judged.refuse_unrecorded();
+        }
         self.metrics.checked(&judged.decision.outcome, took);
-        let line = Line {
+        encode::response(&judged.decision, self.rulebook.disclosure)
+    }
+
+    fn record(&self, call: Call<'_>, judged: &Judged<'_>, took: Duration) -> Result<(), Lost> {
+        if !self.audit.is_on() {
+            return Ok(());
+        }
+        let record = Record {
             decision: &judged.decision,
             message: &judged.message,
             listener: call.listener,
             caller: call.caller.map(SpiffeId::as_str),
             took,
         };
-        self.audit.record(self.clock.now(), &line);
+        self.audit.record(self.clock.now(), record.line())
     }
 
     /// The denial after a panic: as few steps as possible, and the record only if it does not panic as well.
@@ -167,9 +199,11 @@ impl Authorizer {
         let decision_id = decision.id;
         let record = || {
             let message = received.and_then(decode::message).unwrap_or_default();
-            self.record(call, &Judged { message, decision });
+            let took = self.since(call);
+            self.metrics.checked(&decision.outcome, took);
+            self.record(call, &Judged { message, decision }, took)
         };
-        if catch_unwind(AssertUnwindSafe(record)).is_err() {
+        if !matches!(catch_unwind(AssertUnwindSafe(record)), Ok(Ok(()))) {
             tracing::error!(%decision_id, "a denial after a panic could not be recorded");
         }
         response

@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use spike_ext_authz::audit::{Audit, Target, Writer};
+use spike_audit::{Journal, Program, Writer};
 use spike_ext_authz::check::Authorizer;
-use spike_ext_authz::config::{AuditTarget, Config, Feed, Pilot, Remote};
+use spike_ext_authz::config::{Config, Feed, Pilot, Remote};
 use spike_ext_authz::feed::embedded::Embedded;
 use spike_ext_authz::feed::remote::{Follower, RemoteNexus};
 use spike_ext_authz::feed::{Lease, Source};
@@ -21,8 +21,8 @@ use spike_ext_authz::metrics::{FeedMetrics, Metrics};
 use spike_ext_authz::serve::{Door, OpenError, Server};
 use spike_ext_authz::snapshot::Views;
 use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError, check_endpoint};
-use spike_nexus::{Context, Nexus};
-use spike_policy::{Roles, TrustRoots};
+use spike_nexus::{Accept, Context, Nexus, RestoreBackup, RestoreBackupError};
+use spike_policy::{Roles, TrustRoots, UnixMillis};
 use spike_runtime::admin::{Admin, View};
 use spike_runtime::config::{Effective, Endpoint, Environment, Faults, Layers};
 use spike_runtime::logging::{self, LIFECYCLE};
@@ -32,7 +32,7 @@ use spike_runtime::socket::BindError;
 use spike_runtime::tasks::Tasks;
 use spike_runtime::{CancellationToken, Exit, Readiness, SharedClock, SystemClock, names, process};
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 
 const PROGRAM: &str = "spike-ext-authz";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -73,7 +73,11 @@ impl Settings {
         // Checks end in the first half of the drain, so that Nexus can end in the second.
         let check = Config::read(&root, drain.deadline / 2);
         let embedded = matches!(check.feed, Feed::Embedded);
-        let nexus = || spike_nexus::Config::read(&root.section("nexus"), home.as_deref().map(Path::new));
+        let nexus = || {
+            let mut nexus = spike_nexus::Config::read(&root.section("nexus"), home.as_deref().map(Path::new));
+            nexus.accept_rollback(args.accept_rollback);
+            nexus
+        };
         let settings = Self {
             nexus: embedded.then(nexus),
             check,
@@ -107,14 +111,13 @@ enum Failure {
     #[error("{PROGRAM}: {0}")]
     Nexus(#[from] spike_nexus::OpenError),
     #[error("{PROGRAM}: {0}")]
+    Restore(#[from] RestoreBackupError),
+    #[error("{PROGRAM}: {0}")]
     Admin(#[from] BindError),
     #[error("{PROGRAM}: {0}")]
     Listen(#[from] OpenError),
-    #[error("{PROGRAM}: cannot open the audit log {target}: {source}")]
-    Audit {
-        target: AuditTarget,
-        source: std::io::Error,
-    },
+    #[error("{PROGRAM}: {0}")]
+    Audit(#[from] spike_audit::OpenError),
     #[error("{PROGRAM}: {0}")]
     Stopped(String),
 }
@@ -124,10 +127,12 @@ impl Failure {
         use spike_nexus::OpenError as Nexus;
         match self {
             Self::Config(_) | Self::Nexus(Nexus::NotANexus { .. }) => Exit::Config,
-            Self::Identity(_)
+            Self::Restore(error) if error.is_bad_data() => Exit::BadData,
+            Self::Restore(_)
+            | Self::Identity(_)
             | Self::Admin(_)
             | Self::Listen(_)
-            | Self::Audit { .. }
+            | Self::Audit(_)
             | Self::Nexus(Nexus::Store(_) | Nexus::Bind(_) | Nexus::Listen(_)) => Exit::Unavailable,
             Self::Log(_) | Self::System(_) | Self::Stopped(_) => Exit::Internal,
         }
@@ -145,10 +150,48 @@ fn run(args: &Args) -> Result<(), Failure> {
     if let Err(error) = process::harden() {
         tracing::warn!(target: LIFECYCLE, %error, "this process is less protected than it should be");
     }
+    if let Some(Command::RestoreBackup(restore)) = &args.command {
+        return restore_backup(&settings, args, restore);
+    }
     let registry = Registry::new(PROGRAM, VERSION);
     log.register(&registry);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, effective, registry))
+}
+
+/// Instead of serving.
+fn restore_backup(settings: &Settings, args: &Args, restore: &args::RestoreBackup) -> Result<(), Failure> {
+    let said = RestoreBackup {
+        from: restore.from.clone(),
+        shares: restore.share.clone(),
+        accept: Accept {
+            rollback: args.accept_rollback,
+            other_store: restore.accept_other_store,
+            damaged: restore.accept_damaged,
+        },
+    };
+    let nexus = settings.nexus.as_ref().ok_or(RestoreBackupError::NoDatabase)?;
+    let (program, clock) = (
+        Program {
+            name: PROGRAM,
+            version: VERSION,
+        },
+        SystemClock::shared(),
+    );
+    let now = UnixMillis(clock.unix_millis());
+    // Opened first: what cannot be recorded is not done.
+    let registry = Registry::new(PROGRAM, VERSION);
+    let (audit, writer) = Journal::open(&settings.check.audit, program, clock, &registry)?;
+    let restored = spike_nexus::restore_backup(nexus, &said, now);
+    if let Ok(restored) = &restored {
+        audit.lifecycle("backup_restored", &restored.to_string());
+    }
+    if let Some(writer) = writer {
+        writer.finish();
+    }
+    let restored = restored?;
+    tell(&mut std::io::stdout(), &restored.to_string());
+    Ok(())
 }
 
 /// What the parts share.
@@ -224,13 +267,13 @@ fn compose(
 ) -> Result<(Option<Writer>, String), Failure> {
     let mut addresses = String::new();
     let metrics = Metrics::register(&common.registry);
-    let (audit, writer) = open_audit(&config, &metrics)?;
+    let (audit, writer) = open_audit(&config, common, tasks)?;
     let (source, pilot): (Arc<dyn Source>, TrustRoots) = match (&config.feed, nexus) {
         (Feed::Remote(remote), _) => (follow(remote, common, tasks), remote.pilot.clone()),
         (Feed::Embedded, nexus) => {
             let nexus = nexus.ok_or_else(|| Failure::Stopped("the settings name no Nexus".to_owned()))?;
             let pilot = nexus.rules.roles.pilot.clone();
-            let (source, address) = embed(nexus, common, tasks)?;
+            let (source, address) = embed(nexus, audit.clone(), common, tasks)?;
             addresses = format!(" nexus={address}");
             (source, pilot)
         }
@@ -245,7 +288,7 @@ fn compose(
     };
     let authorizer = Authorizer {
         source,
-        views: Views::new(config.cache.ttl, config.cache.max_entries),
+        views: Views::new(config.cache.ttl, config.cache.bound, metrics.view_lookups.clone()),
         rulebook,
         audit,
         metrics,
@@ -265,24 +308,28 @@ fn compose(
     Ok((writer, addresses))
 }
 
-fn open_audit(config: &Config, metrics: &Metrics) -> Result<(Audit, Option<Writer>), Failure> {
-    let target = match &config.audit.to {
-        AuditTarget::Off => return Ok((Audit::off(), None)),
-        AuditTarget::Stdout => Target::Stdout,
-        AuditTarget::Stderr => Target::Stderr,
-        AuditTarget::File(path) => Target::File(path.clone()),
+/// Opens the audit, which both servers in this process write to, and obeys SIGHUP.
+fn open_audit(config: &Config, common: &Common, tasks: &mut Tasks) -> Result<(Journal, Option<Writer>), Failure> {
+    let program = Program {
+        name: PROGRAM,
+        version: VERSION,
     };
-    let opened = Audit::open(&target, config.audit.queue, metrics.audit_dropped.clone());
-    let (audit, writer) = opened.map_err(|source| Failure::Audit {
-        target: config.audit.to.clone(),
-        source,
-    })?;
-    Ok((audit, Some(writer)))
+    let (journal, writer) = Journal::open(&config.audit, program, Arc::clone(&common.clock), &common.registry)?;
+    let (hangups, stop) = (journal.on_hangup()?, tasks.stop());
+    tasks.spawn("audit", async move {
+        tokio::select! {
+            never = hangups => match never {},
+            () = stop.cancelled() => Ok::<_, Failure>(()),
+        }
+    });
+    journal.lifecycle("start", common.identity.spiffe_id().as_str());
+    Ok((journal, writer))
 }
 
 /// The Nexus in this process. It goes on until the last Check is answered.
 fn embed(
     config: spike_nexus::Config,
+    audit: Journal,
     common: &Common,
     tasks: &mut Tasks,
 ) -> Result<(Arc<dyn Source>, std::net::SocketAddr), Failure> {
@@ -290,6 +337,7 @@ fn embed(
         clock: Arc::clone(&common.clock),
         registry: common.registry.clone(),
         readiness: common.readiness.clone(),
+        audit,
     };
     let nexus = Nexus::open(config, common.identity.clone(), context)?;
     let (address, source) = (nexus.address(), Embedded::new(nexus.policies()));

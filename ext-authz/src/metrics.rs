@@ -15,6 +15,7 @@ use spike_runtime::names;
 
 use crate::decision::Outcome;
 use crate::reason::{Fault, Reason};
+use crate::snapshot::Lookups;
 use histogram::Histogram;
 
 /// The series of the Check service.
@@ -31,8 +32,8 @@ pub struct Metrics {
     pub connections: Family<Labels<1>, Gauge>,
     /// Connections closed before any request, by `listener` and `cause`.
     pub refused: Family<Labels<2>, Counter>,
-    /// Audit lines that were not written.
-    pub audit_dropped: Counter,
+    /// How often a kept view was asked for, by `outcome`: `hit` or `miss`.
+    pub view_lookups: Lookups,
     policies: Gauge,
     generation: Gauge,
 }
@@ -75,6 +76,8 @@ impl Metrics {
     pub fn register(registry: &Registry) -> Arc<Self> {
         let all = registry.counters(names::CHECKS, "Checks by verdict and reason");
         let series = |verdict, reason| Counter::clone(&all.get_or_create(&labels(verdict, reason)));
+        let lookups = registry.counters(names::VIEW_LOOKUPS, "Lookups of kept views of identities");
+        let looked = |outcome| Counter::clone(&lookups.get_or_create(&[("outcome", outcome)]));
         let took = "From a request's headers to its encoded answer";
         let refused = "Connections closed before any request";
         Arc::new(Self {
@@ -87,7 +90,10 @@ impl Metrics {
             in_flight: registry.gauge(names::CHECKS_ACTIVE, "Checks under way"),
             connections: registry.gauges(names::CHECK_CONNECTIONS, "Open connections"),
             refused: registry.counters(names::CHECK_CONNECTIONS_REFUSED, refused),
-            audit_dropped: registry.counter(names::AUDIT_LINES_DROPPED, "Audit lines that were not written"),
+            view_lookups: Lookups {
+                hits: looked("hit"),
+                misses: looked("miss"),
+            },
             policies: registry.gauge(names::POLICIES, "Policies in force"),
             generation: registry.gauge(names::POLICY_GENERATION, "The policy generation in force"),
             all,

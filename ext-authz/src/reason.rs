@@ -26,13 +26,15 @@ pub enum Fault {
     CallerExpired,
     /// The forwarded peer certificate cannot be read.
     CertificateUnreadable,
+    /// The decision could not be recorded, and `audit.when_full` does not allow what leaves no trace.
+    AuditUnavailable,
     /// The decision panicked. A defect of ours; the caller is denied.
     InternalPanic,
 }
 
 impl Fault {
     /// Every fault, in the order of metrics.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::MessageUndecodable,
         Self::MessageTooLarge,
         Self::Overloaded,
@@ -42,6 +44,7 @@ impl Fault {
         Self::PoliciesUnknown,
         Self::CallerExpired,
         Self::CertificateUnreadable,
+        Self::AuditUnavailable,
         Self::InternalPanic,
     ];
 
@@ -57,6 +60,7 @@ impl Fault {
             Self::PoliciesUnknown => "policies_unknown",
             Self::CallerExpired => "caller_expired",
             Self::CertificateUnreadable => "peer_certificate_unreadable",
+            Self::AuditUnavailable => "audit_unavailable",
             Self::InternalPanic => "internal_panic",
         }
     }
@@ -96,7 +100,8 @@ impl Reason {
                 | Fault::DeadlineExceeded
                 | Fault::PoliciesNotLoaded
                 | Fault::PoliciesStale
-                | Fault::PoliciesUnknown => 503,
+                | Fault::PoliciesUnknown
+                | Fault::AuditUnavailable => 503,
                 Fault::InternalPanic => 500,
             },
         }

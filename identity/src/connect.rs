@@ -31,6 +31,8 @@ pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Expect {
     /// A Nexus: `spiffe://<root>/spike/nexus` or below, under one of these trust roots.
     Nexus(TrustRoots),
+    /// A SPIKE Keeper: `spiffe://<root>/spike/keeper` or below, under one of these trust roots.
+    Keeper(TrustRoots),
     /// One of these, letter by letter.
     Exactly(Vec<SpiffeId>),
     /// Anybody with a valid X.509-SVID of a trust domain that has a bundle.
@@ -42,6 +44,7 @@ impl Expect {
     pub fn admits(&self, id: &SpiffeId) -> bool {
         match self {
             Self::Nexus(roots) => roots.holds(id) && is_or_below(id.path(), "/spike/nexus"),
+            Self::Keeper(roots) => roots.holds(id) && is_or_below(id.path(), "/spike/keeper"),
             Self::Exactly(ids) => ids.contains(id),
             Self::Any => true,
         }
@@ -230,5 +233,36 @@ impl fmt::Debug for ClientTls {
         f.debug_struct("ClientTls")
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_built_in_identity_is_expected_by_whole_segments_and_under_its_trust_roots_only() {
+        let roots = TrustRoots::parse("a.org,b.org").unwrap();
+        let mut rows = 0;
+        for (id, nexus, keeper) in [
+            ("spiffe://a.org/spike/nexus", true, false),
+            ("spiffe://b.org/spike/nexus/1", true, false),
+            ("spiffe://a.org/spike/keeper", false, true),
+            ("spiffe://b.org/spike/keeper/1/x", false, true),
+            ("spiffe://a.org/spike/keeperx", false, false),
+            ("spiffe://a.org/spike", false, false),
+            ("spiffe://a.org/x/spike/keeper", false, false),
+            ("spiffe://c.org/spike/keeper", false, false),
+            ("spiffe://c.org/spike/nexus", false, false),
+        ] {
+            let id: SpiffeId = id.parse().unwrap();
+            assert_eq!(Expect::Nexus(roots.clone()).admits(&id), nexus, "{id}");
+            assert_eq!(Expect::Keeper(roots.clone()).admits(&id), keeper, "{id}");
+            assert!(!Expect::Keeper(TrustRoots::default()).admits(&id), "{id}");
+            assert!(Expect::Any.admits(&id));
+            rows += 1;
+        }
+        assert_eq!(rows, 9);
     }
 }

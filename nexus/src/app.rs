@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use spike_audit::Journal;
 use spike_identity::{Identity, Standing};
 use spike_policy::{Generation, PolicySet, Role, SpiffeId, TrustDomain};
 use spike_runtime::logging::LIFECYCLE;
@@ -15,8 +16,10 @@ use tokio::sync::watch;
 
 use crate::config::{Backend, Config};
 use crate::http::{Api, Metrics, Server};
+use crate::keeper::{Custodian, Keepers};
 use crate::service::{Rules, Service};
 use crate::store::{self, Health, Store, Unavailable};
+use crate::vault::{ByHand, Custody, InFile, Keeping, RootKeySource};
 
 /// How often our own identity's remaining life is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -30,6 +33,8 @@ pub struct Context {
     pub registry: Registry,
     /// What its readiness is part of.
     pub readiness: Readiness,
+    /// Where it records what happens.
+    pub audit: Journal,
 }
 
 /// Why a Nexus does not open. Nothing was changed.
@@ -74,6 +79,7 @@ pub struct Nexus {
     server: Server,
     address: SocketAddr,
     store: Store,
+    custodian: Option<Custodian>,
     standing: OwnStanding,
     readiness: Readiness,
     starting: Latch,
@@ -90,6 +96,7 @@ impl Nexus {
             identity,
             config: config.clone(),
             clock: Arc::clone(&context.clock),
+            audit: context.audit.clone(),
         };
         standing.check_name()?;
         let starting = context.readiness.latch("nexus");
@@ -108,19 +115,30 @@ impl Nexus {
         let address = listener.local_addr().map_err(OpenError::Listen)?;
         let rules = Rules {
             ephemeral: config.backend == Backend::Memory,
+            lite: matches!(config.backend, Backend::Lite { .. }),
             ..config.rules
         };
-        let service = Service::new(store.clone(), rules, context.clock);
+        let custodian = config.keepers.as_ref().map(|settings| {
+            let keepers = Keepers::new(settings, (&standing.identity, &context.registry), rules.sharing);
+            (
+                keepers.clone(),
+                Custodian::new(keepers, store.clone(), settings.update_interval),
+            )
+        });
+        let (keepers, custodian) = custodian.unzip();
+        let service = Service::new(store.clone(), rules, context.clock).kept_by(custody(&config.backend, keepers));
         let api = Api {
             service,
             limits: config.limits,
             metrics: Metrics::new(&context.registry),
+            audit: context.audit.clone(),
         };
         let server = Server::new(listener, &standing.identity, api);
         Ok(Self {
             server,
             address,
             store,
+            custodian,
             standing,
             readiness: context.readiness,
             starting,
@@ -145,19 +163,24 @@ impl Nexus {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let stop = CancellationToken::new();
         let mut serving = tokio::spawn(self.server.run(stop.clone(), self.drain));
-        drop(self.starting);
+        let custodian = self.custodian.map(|custodian| tokio::spawn(custodian.run()));
         let health = self.store.health();
         let ended = tokio::select! {
             () = shutdown => Ok(()),
             () = failed(health.clone()) => Err(RunError::StoreFailed),
             _ = &mut serving => Err(RunError::ServerDied),
-            never = self.standing.watch(health, &self.readiness) => match never {},
+            never = self.standing.watch(&self.store, &self.readiness, self.starting) => match never {},
         };
         stop.cancel();
         let joined = if serving.is_finished() { Ok(()) } else { serving.await };
+        // It ends by itself when the store is closed; but it must not keep that from happening.
+        if let Some(custodian) = custodian {
+            custodian.abort();
+        }
         if let Err(unavailable) = self.store.close().await {
             tracing::debug!(%unavailable, "the store was closed already");
         }
+        self.standing.audit.lifecycle("closed", "store");
         ended.and(joined.map_err(|_| RunError::ServerDied))
     }
 }
@@ -187,13 +210,27 @@ impl Policies {
 fn open_store(config: &Config) -> Result<Store, OpenError> {
     Ok(match &config.backend {
         Backend::Memory => Store::open_in_memory(config.max_secret_versions)?,
+        Backend::Lite { root_key } => Store::open_lite(root_key)?,
         Backend::Redb { database, root_key } => Store::open(store::Options {
             path: database.clone(),
             root_key: root_key.clone(),
             max_versions: config.max_secret_versions,
             queue: config.queue,
+            anchor: config.anchor.clone(),
         })?,
     })
+}
+
+/// Who keeps the root key, and takes a new one.
+fn custody(backend: &Backend, keepers: Option<Keepers>) -> Arc<dyn Custody> {
+    let by_hand = |keeping| -> Arc<dyn Custody> { Arc::new(ByHand(keeping)) };
+    match (backend.root_key(), keepers) {
+        (Some(RootKeySource::Keepers), Some(keepers)) => Arc::new(keepers),
+        (Some(RootKeySource::KeyFile(path)), _) => Arc::new(InFile(path.clone())),
+        (Some(RootKeySource::CredentialsDirectory { .. }), _) => by_hand(Keeping::Credential),
+        (Some(RootKeySource::Operators), _) => by_hand(Keeping::Operators),
+        (Some(RootKeySource::Keepers) | None, _) => by_hand(Keeping::Nobody),
+    }
 }
 
 /// Completes when the store has failed for good.
@@ -209,6 +246,7 @@ struct OwnStanding {
     identity: Identity,
     config: Config,
     clock: SharedClock,
+    audit: Journal,
 }
 
 impl OwnStanding {
@@ -235,21 +273,49 @@ impl OwnStanding {
         valid && self.is_nexus()
     }
 
-    /// Holds readiness back while our identity or the store is not usable.
-    async fn watch(&self, mut health: watch::Receiver<Health>, readiness: &Readiness) -> std::convert::Infallible {
+    /// Holds readiness back while our identity or the store is not usable, and from the start until that is known.
+    async fn watch(&self, kept: &Store, readiness: &Readiness, starting: Latch) -> std::convert::Infallible {
+        let mut health = kept.health();
+        let mut starting = Some(starting);
         let mut rotations = self.identity.rotations();
-        let (mut svid, mut store): (Option<Latch>, Option<Latch>) = (None, None);
+        let mut told = None;
+        let (mut svid, mut store, mut root_key): (Option<Latch>, Option<Latch>, Option<Latch>) = (None, None, None);
         loop {
             hold(&mut svid, self.is_good(), || readiness.latch("svid"));
-            hold(&mut store, *health.borrow_and_update() == Health::Ready, || {
+            let state = *health.borrow_and_update();
+            let sealed = state == Health::Sealed;
+            if told.replace(state) != Some(state) {
+                self.audit.lifecycle(word(state), "store");
+                if let Some(from) = kept.accepted_rollback().filter(|_| state == Health::Ready) {
+                    self.audit.lifecycle(
+                        "rollback_accepted",
+                        &format!("store {} at generation {}", kept.id(), from.0),
+                    );
+                }
+            }
+            hold(&mut root_key, !sealed, || readiness.latch("root_key"));
+            hold(&mut store, sealed || state == Health::Ready, || {
                 readiness.latch("store")
             });
+            drop(starting.take());
             tokio::select! {
                 _ = rotations.changed() => {}
                 _ = health.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
+    }
+}
+
+/// The word of a state, for the audit.
+fn word(state: Health) -> &'static str {
+    match state {
+        Health::Sealed => "sealed",
+        // Not `ready`: for that word scripts wait in the same stream, with an address behind it.
+        Health::Ready => "open",
+        Health::Recovering => "recovering",
+        Health::Failed => "failed",
+        Health::Closed => "closed",
     }
 }
 

@@ -1,15 +1,23 @@
 //! What an operator can say about a Nexus.
+mod anchor;
+mod backend;
+
 use std::net::{Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use spike_policy::{Roles, TrustRoots};
 use spike_runtime::config::Section;
 
+use self::backend::{BACKENDS, Word};
 use crate::http::Limits;
+use crate::keeper;
 use crate::service::Rules;
+use crate::store::Anchoring;
 use crate::vault::{RootKeySource, Sharing};
+
+pub use self::backend::Backend;
 
 /// The settings of a Nexus. It holds no secret, only where the root key is.
 #[derive(Clone, Debug)]
@@ -18,10 +26,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What is kept where.
     pub backend: Backend,
+    /// The Keepers that hold the root key, when they are where it comes from.
+    pub keepers: Option<keeper::Settings>,
     /// Versions kept of each secret (`store.max_secret_versions`, `SPIKE_NEXUS_MAX_SECRET_VERSIONS`).
     pub max_secret_versions: NonZeroU32,
     /// Writes that may wait (`store.queue`).
     pub queue: NonZeroUsize,
+    /// Where rollbacks of the database are noticed (`store.anchor`); nowhere when `None`.
+    pub anchor: Option<Anchoring>,
     /// Built-in identities and the strictness of policies.
     pub rules: Rules,
     /// What one client may take up.
@@ -31,42 +43,6 @@ pub struct Config {
     /// What is legal but should be known: logged when the Nexus opens.
     pub warnings: Vec<&'static str>,
 }
-
-/// What is kept where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// In a file.
-    Redb {
-        /// The database.
-        database: PathBuf,
-        /// The key that everything in it is sealed under.
-        root_key: RootKeySource,
-    },
-    /// In memory, under a key that is gone with the process.
-    Memory,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Redb,
-    Sqlite,
-    Memory,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum KeyWord {
-    File,
-    Operator,
-}
-
-const KEYS: &[(&str, KeyWord)] = &[("file", KeyWord::File), ("operator", KeyWord::Operator)];
-
-const BACKENDS: &[(&str, Word)] = &[("redb", Word::Redb), ("sqlite", Word::Sqlite), ("memory", Word::Memory)];
-
-/// Where SPIKE refuses to put data, too: these belong to the system.
-const SYSTEM_DIRECTORIES: [&str; 11] = [
-    "/etc", "/sys", "/proc", "/dev", "/bin", "/sbin", "/usr", "/lib", "/lib64", "/boot", "/root",
-];
 
 /// SPIKE's default trust root.
 const TRUST_ROOT: &str = "spike.ist";
@@ -85,29 +61,34 @@ impl Config {
             .env("SPIKE_NEXUS_BACKEND_STORE")
             .one_of(BACKENDS)
             .or(Word::Redb);
-        let warnings = match word {
-            Word::Redb => Vec::new(),
-            Word::Sqlite => vec!["backend `sqlite` means redb here; databases of SPIKE itself are not read"],
-            Word::Memory => vec!["backend `memory` keeps nothing: all secrets and policies are gone when this ends"],
-        };
+        let rules = rules(section);
+        let mut warnings = word.warnings();
+        let keepers = backend::keepers(&section.section("keepers"), rules.roles.keeper.clone());
+        let backend = Backend::read(&store, word, home, keepers.is_some());
+        let keepers = used_keepers(section, keepers, (&backend, rules.sharing), &mut warnings);
+        let anchor = anchor::read(&store, &backend);
         Self {
             listen: section
                 .key("listen")
                 .env("SPIKE_NEXUS_TLS_PORT")
                 .socket_addr()
                 .or(everywhere),
-            backend: Backend::read(&store, word, home),
+            backend,
+            keepers,
             max_secret_versions: versions(&store),
             queue: queue(&store),
-            rules: Rules {
-                roles: roles(&section.section("trust_roots")),
-                require_anchors: section.section("policy").key("require_anchors").bool().or(false),
-                sharing: sharing(&section.section("shamir")),
-                ..Rules::default()
-            },
+            anchor,
+            rules,
             limits: limits(&section.section("limits")),
             drain: DRAIN,
             warnings,
+        }
+    }
+
+    /// Whether to go on with a database that may have been rolled back. Said on the command line, for one start.
+    pub fn accept_rollback(&mut self, accept: bool) {
+        if let Some(anchor) = &mut self.anchor {
+            anchor.accept_rollback = accept;
         }
     }
 
@@ -116,8 +97,10 @@ impl Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             backend: Backend::Memory,
+            keepers: None,
             max_secret_versions: DEFAULT_VERSIONS,
             queue: DEFAULT_QUEUE,
+            anchor: None,
             rules: Rules {
                 roles,
                 ..Rules::default()
@@ -129,57 +112,40 @@ impl Config {
     }
 }
 
-impl Backend {
-    fn read(store: &Section<'_>, word: Word, home: Option<&Path>) -> Self {
-        let named = store.key("dir").env("SPIKE_NEXUS_DATA_DIR").path();
-        let named = named
-            .must("a directory of its own, not one of the system's", |path| {
-                !is_system(path)
-            })
-            .optional();
-        let key_file = store.key("key_file").path().optional();
-        let credential = store.key("credential").string().optional();
-        let credentials = store
-            .key("credentials_directory")
-            .env("CREDENTIALS_DIRECTORY")
-            .path()
-            .optional();
-        if word == Word::Memory {
-            return Self::Memory;
-        }
-        let directory = named.or_else(|| home.map(|home| home.join(".spike")));
-        let Some(data) = directory.map(|directory| directory.join("data")) else {
-            store.refuse("dir", "missing, and there is no home directory to put it in");
-            return Self::Memory;
-        };
-        let operators = store.key("key").one_of(KEYS).or(KeyWord::File) == KeyWord::Operator;
-        if operators && (key_file.is_some() || credential.is_some()) {
-            store.refuse(
-                "key",
-                "the root key has one source: `operator`, `key_file` or `credential`",
-            );
-        }
-        let root_key = match (key_file, credential, credentials) {
-            _ if operators => RootKeySource::Operators,
-            (None, Some(name), Some(directory)) => RootKeySource::CredentialsDirectory { directory, name },
-            (None, Some(_), None) => {
-                store.refuse("credential", "needs $CREDENTIALS_DIRECTORY, which systemd sets");
-                return Self::Memory;
-            }
-            (Some(_), Some(_), _) => {
-                store.refuse(
-                    "credential",
-                    "the root key has one source: give `key_file` or `credential`",
-                );
-                return Self::Memory;
-            }
-            (key_file, None, _) => RootKeySource::KeyFile(key_file.unwrap_or_else(|| data.join("root.key"))),
-        };
-        Self::Redb {
-            database: data.join("nexus.redb"),
-            root_key,
-        }
+fn rules(section: &Section<'_>) -> Rules {
+    let open_official = section.section("cipher").key("open_official").bool().or(true);
+    Rules {
+        roles: roles(&section.section("trust_roots")),
+        require_anchors: section.section("policy").key("require_anchors").bool().or(false),
+        sharing: sharing(&section.section("shamir")),
+        own_messages_only: !open_official,
+        ..Rules::default()
     }
+}
+
+/// The Keepers, if the root key comes from them; each must hold one share of it.
+fn used_keepers(
+    section: &Section<'_>,
+    keepers: Option<keeper::Settings>,
+    (backend, sharing): (&Backend, Sharing),
+    warnings: &mut Vec<&'static str>,
+) -> Option<keeper::Settings> {
+    let keepers = keepers?;
+    if backend.root_key() != Some(&RootKeySource::Keepers) {
+        warnings.push("keepers are named but not asked: the root key comes from elsewhere");
+        return None;
+    }
+    let (count, shares) = (keepers.peers.count(), usize::from(sharing.shares()));
+    if count != shares {
+        section.section("keepers").refuse(
+            "peers",
+            format!(
+                "{count} Keepers, but nexus.shamir.shares (SPIKE_NEXUS_SHAMIR_SHARES) is {shares}: each Keeper holds one \
+                 share"
+            ),
+        );
+    }
+    Some(keepers)
 }
 
 /// Reads trust roots: each key a list of trust domains separated by commas, also from `SPIKE_TRUST_ROOT_*`.
@@ -269,10 +235,6 @@ fn limits(section: &Section<'_>) -> Limits {
         body_bytes: usize::try_from(bytes).unwrap_or(default.body_bytes),
         idle: time("idle", default.idle),
     }
-}
-
-fn is_system(path: &Path) -> bool {
-    path == Path::new("/") || SYSTEM_DIRECTORIES.iter().any(|system| path.starts_with(system))
 }
 
 #[cfg(test)]

@@ -2,14 +2,17 @@
 
 mod args;
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use spike_audit::{Journal, Program, Target};
 use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError, check_endpoint};
-use spike_nexus::{Config, Context, Nexus, OpenError};
+use spike_nexus::{Accept, Config, Context, Nexus, OpenError, RestoreBackup, RestoreBackupError};
+use spike_policy::UnixMillis;
 use spike_runtime::admin::{Admin, View};
 use spike_runtime::config::{Effective, Endpoint, Environment, Faults, Layers};
 use spike_runtime::logging::{self, LIFECYCLE};
@@ -19,7 +22,7 @@ use spike_runtime::socket::BindError;
 use spike_runtime::tasks::Tasks;
 use spike_runtime::{CancellationToken, Exit, Readiness, SystemClock, names, process};
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 
 const PROGRAM: &str = "spike-nexus";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -46,6 +49,7 @@ struct Settings {
     admin: Option<Endpoint>,
     drain: Drain,
     log: logging::Settings,
+    audit: spike_audit::Settings,
 }
 
 impl Settings {
@@ -58,6 +62,7 @@ impl Settings {
         let mut nexus = Config::read(&root.section("nexus"), home.as_deref().map(Path::new));
         // The store is closed after the last connection, and still within the deadline.
         nexus.drain = drain.deadline.mul_f64(0.8);
+        nexus.accept_rollback(args.accept_rollback);
         let settings = Self {
             nexus,
             socket: identity
@@ -71,6 +76,7 @@ impl Settings {
             admin: Admin::read(&root.section("admin")),
             drain,
             log: logging::Settings::read(&root.section("log")),
+            audit: spike_audit::Settings::read(&root.section("audit"), Target::Stderr),
         };
         Ok((settings, layers.finish()?))
     }
@@ -90,7 +96,11 @@ enum Failure {
     #[error("{PROGRAM}: {0}")]
     Open(#[from] OpenError),
     #[error("{PROGRAM}: {0}")]
+    Restore(#[from] RestoreBackupError),
+    #[error("{PROGRAM}: {0}")]
     Admin(#[from] BindError),
+    #[error("{PROGRAM}: {0}")]
+    Audit(#[from] spike_audit::OpenError),
     #[error("{PROGRAM}: {0}")]
     Stopped(String),
 }
@@ -99,8 +109,11 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Open(OpenError::NotANexus { .. }) => Exit::Config,
-            Self::Identity(_)
+            Self::Restore(error) if error.is_bad_data() => Exit::BadData,
+            Self::Restore(_)
+            | Self::Identity(_)
             | Self::Admin(_)
+            | Self::Audit(_)
             | Self::Open(OpenError::Store(_) | OpenError::Bind(_) | OpenError::Listen(_)) => Exit::Unavailable,
             Self::Log(_) | Self::System(_) | Self::Stopped(_) => Exit::Internal,
         }
@@ -118,10 +131,45 @@ fn run(args: &Args) -> Result<(), Failure> {
     if let Err(error) = process::harden() {
         tracing::warn!(target: LIFECYCLE, %error, "this process is less protected than it should be");
     }
+    if let Some(Command::RestoreBackup(restore)) = &args.command {
+        return restore_backup(&settings, args, restore);
+    }
     let registry = Registry::new(PROGRAM, VERSION);
     log.register(&registry);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, effective, registry))
+}
+
+/// Instead of serving.
+fn restore_backup(settings: &Settings, args: &Args, restore: &args::RestoreBackup) -> Result<(), Failure> {
+    let accept = Accept {
+        rollback: args.accept_rollback,
+        other_store: restore.accept_other_store,
+        damaged: restore.accept_damaged,
+    };
+    let said = RestoreBackup {
+        from: restore.from.clone(),
+        shares: restore.share.clone(),
+        accept,
+    };
+    let now = UnixMillis(SystemClock::shared().unix_millis());
+    // Opened first: what cannot be recorded is not done.
+    let program = Program {
+        name: PROGRAM,
+        version: VERSION,
+    };
+    let registry = Registry::new(PROGRAM, VERSION);
+    let (audit, writer) = Journal::open(&settings.audit, program, SystemClock::shared(), &registry)?;
+    let restored = spike_nexus::restore_backup(&settings.nexus, &said, now);
+    if let Ok(restored) = &restored {
+        audit.lifecycle("backup_restored", &restored.to_string());
+    }
+    if let Some(writer) = writer {
+        writer.finish();
+    }
+    let restored = restored?;
+    tell(&mut std::io::stdout(), &restored.to_string());
+    Ok(())
 }
 
 async fn serve(settings: Settings, effective: Effective, registry: Registry) -> Result<(), Failure> {
@@ -151,10 +199,18 @@ async fn serve(settings: Settings, effective: Effective, registry: Registry) -> 
     registry.computed(names::SVID_REMAINING_SECONDS, help, move || {
         own.remaining_seconds(clock.now())
     });
+    let program = Program {
+        name: PROGRAM,
+        version: VERSION,
+    };
+    let (audit, writer) = Journal::open(&settings.audit, program, SystemClock::shared(), &registry)?;
+    tasks.spawn("audit", obey_hangups(audit.on_hangup()?, tasks.stop()));
+    audit.lifecycle("start", identity.spiffe_id().as_str());
     let context = Context {
         clock: SystemClock::shared(),
         registry,
         readiness: readiness.clone(),
+        audit: audit.clone(),
     };
     let nexus = Nexus::open(settings.nexus, identity.clone(), context)?;
     tracing::info!(target: LIFECYCLE, id = %identity.spiffe_id(), address = %nexus.address(), "serving");
@@ -163,11 +219,21 @@ async fn serve(settings: Settings, effective: Effective, registry: Registry) -> 
     drop(startup);
     tasks.spawn("ready line", announce(readiness.clone(), address, tasks.stop()));
     let report = tasks.run(signal, &readiness, settings.drain).await;
+    if let Some(writer) = writer {
+        writer.finish();
+    }
     tracing::info!(target: LIFECYCLE, %report, "stopped");
     if report.is_clean() {
         Ok(())
     } else {
         Err(Failure::Stopped(report.to_string()))
+    }
+}
+
+async fn obey_hangups(hangups: impl Future<Output = Infallible>, stop: CancellationToken) -> Result<(), Failure> {
+    tokio::select! {
+        never = hangups => match never {},
+        () = stop.cancelled() => Ok(()),
     }
 }
 

@@ -111,19 +111,37 @@ impl DenyReason {
 
 /// Decides one access under one policy set.
 pub fn decide(set: &PolicySet, roles: &Roles, access: Access) -> Verdict {
-    decide_in(&set.view(&access.who), roles, access)
+    decide_at_a_glance(set, roles, access).unwrap_or_else(|access| decide_in(&set.view(&access.who), roles, access))
+}
+
+/// Decides as [`decide`] does, where that needs no view.
+///
+/// # Errors
+/// The access, undecided: its identity's policies are so many, or so hard to find, that a view should be made, and kept
+/// for its next access.
+pub fn decide_at_a_glance(set: &PolicySet, roles: &Roles, access: Access) -> Result<Verdict, Access> {
+    by_role(roles, access).or_else(|access| match set.glance(&access) {
+        Some(Ok(policy)) => Ok(allow(access, Grounds::Policy(Arc::clone(policy)))),
+        Some(Err(reason)) => Ok(deny(access, reason)),
+        None => Err(access),
+    })
 }
 
 /// Decides with a view that the caller has at hand. A view of another identity than `access.who` gives nothing.
 pub fn decide_in(view: &IdentityView, roles: &Roles, access: Access) -> Verdict {
+    by_role(roles, access).unwrap_or_else(|access| by_policy(view, access))
+}
+
+/// What a built-in identity may do whatever the policies say; the access back when they are to be asked.
+fn by_role(roles: &Roles, access: Access) -> Result<Verdict, Access> {
     let role = roles.of(&access.who);
     match role {
-        Role::Superuser => allow(access, Grounds::Role(role)),
+        Role::Superuser => Ok(allow(access, Grounds::Role(role))),
         Role::LiteWorkload => {
             if access.permission == Permission::Execute && access.path.as_str() == reserved::CIPHER {
-                allow(access, Grounds::Role(role))
+                Ok(allow(access, Grounds::Role(role)))
             } else {
-                deny(access, DenyReason::LiteWorkload)
+                Ok(deny(access, DenyReason::LiteWorkload))
             }
         }
         Role::Recover
@@ -132,7 +150,7 @@ pub fn decide_in(view: &IdentityView, roles: &Roles, access: Access) -> Verdict 
         | Role::Keeper
         | Role::Bootstrap
         | Role::ExtAuthz
-        | Role::Workload => by_policy(view, access),
+        | Role::Workload => Err(access),
     }
 }
 

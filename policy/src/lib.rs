@@ -24,7 +24,7 @@ pub mod rule;
 pub mod set;
 pub mod spiffe_id;
 
-pub use decide::{Access, Denial, DenyReason, Grounds, Permit, Verdict, decide, decide_in};
+pub use decide::{Access, Denial, DenyReason, Grounds, Permit, Verdict, decide, decide_at_a_glance, decide_in};
 pub use document::{Fault, PolicyDocument, Position, parse_rules, parse_yaml, to_yaml};
 pub use explain::{Explanation, explain, what_can, who_can};
 pub use lint::{Finding, Lint, lint, lint_all};
@@ -34,5 +34,5 @@ pub use pattern::{IdPattern, InvalidPattern, PathPattern};
 pub use permission::{InvalidPermissions, Permission, Permissions};
 pub use role::{InvalidTrustRoots, Role, Roles, TrustRoots};
 pub use rule::{Policy, Rule, UnixMillis};
-pub use set::{Generation, IdentityView, PolicySet};
+pub use set::{Generation, IdentityView, PolicySet, Prepared};
 pub use spiffe_id::{InvalidSpiffeId, SpiffeId, SpiffeIdRule, TrustDomain};

@@ -11,8 +11,10 @@ use std::fmt;
 use crate::document::{PATH_PATTERN, PERMISSIONS, SPIFFEID_PATTERN};
 use crate::pattern::Shape;
 use crate::{AccessPath, Permission, PolicyName, Rule, SpiffeId, reserved};
+use reach::Together;
 
 mod portable;
+mod reach;
 mod text;
 
 /// The kinds of findings.
@@ -34,13 +36,15 @@ pub enum Lint {
     WideSuper,
     /// Another policy has the same patterns and gives at least the same.
     Duplicate,
+    /// Another policy, in other words, gives all that this one gives.
+    Shadowed,
     /// SPIKE itself would refuse the pattern.
     NotPortable,
 }
 
 impl Lint {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Unanchored,
         Self::BareDot,
         Self::GlobLike,
@@ -49,6 +53,7 @@ impl Lint {
         Self::Reserved,
         Self::WideSuper,
         Self::Duplicate,
+        Self::Shadowed,
         Self::NotPortable,
     ];
 
@@ -63,6 +68,7 @@ impl Lint {
             Self::Reserved => "reserved",
             Self::WideSuper => "wide-super",
             Self::Duplicate => "duplicate",
+            Self::Shadowed => "shadowed",
             Self::NotPortable => "not-portable",
         }
     }
@@ -106,12 +112,24 @@ pub fn lint(rule: &Rule) -> Vec<Finding> {
     findings
 }
 
-/// The findings about each of these rules, and about rules that say the same.
+/// The findings about each of these rules, about rules that reach nothing, and about rules that others make needless.
+///
+/// A rule that only several others together make needless is not found, nor one whose patterns need a large DFA. Costs
+/// up to a few milliseconds a rule: fit for a tool, not for a server.
 pub fn lint_all<'r>(rules: impl IntoIterator<Item = &'r Rule>) -> Vec<(PolicyName, Finding)> {
+    let rules: Vec<&Rule> = rules.into_iter().collect();
+    let together = Together::of(&rules);
     let mut findings = Vec::new();
     let mut same: HashMap<(&str, &str), Vec<&Rule>> = HashMap::new();
-    for rule in rules {
-        findings.extend(lint(rule).into_iter().map(|finding| (rule.name.clone(), finding)));
+    for (at, &rule) in rules.iter().enumerate() {
+        let alone = lint(rule);
+        let among = together.findings(at, &alone);
+        findings.extend(
+            alone
+                .into_iter()
+                .chain(among)
+                .map(|finding| (rule.name.clone(), finding)),
+        );
         let group = same.entry((rule.spiffe_id.as_str(), rule.path.as_str())).or_default();
         let covering = group
             .iter()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use spike_policy::{
     Access, DenyReason, Generation, Grounds, Permission, Policy, PolicyName, PolicySet, Roles, Verdict, decide,
-    reserved,
+    decide_in, reserved,
 };
 
 mod random;
@@ -80,7 +80,11 @@ impl Oracle {
 }
 
 fn verdict(set: &PolicySet, access: &Access) -> Result<Arc<Policy>, DenyReason> {
-    match decide(set, &Roles::default(), access.clone()) {
+    reason_of(decide(set, &Roles::default(), access.clone()))
+}
+
+fn reason_of(verdict: Verdict) -> Result<Arc<Policy>, DenyReason> {
+    match verdict {
         Verdict::Allow(permit) => match permit.grounds() {
             Grounds::Policy(policy) => Ok(Arc::clone(policy)),
             Grounds::Role(role) => panic!("no roles here, but {role:?}"),
@@ -246,6 +250,9 @@ fn the_index_finds_the_policies_that_a_scan_with_the_same_patterns_finds() {
                 allows,
                 "{access:?}"
             );
+            // Kept or not kept, the same view; and what needs no view.
+            let viewed = decide_in(&view, &Roles::default(), access.clone());
+            assert_eq!(verdict(&set, &access).err(), reason_of(viewed).err(), "{access:?}");
             found += indexed.len();
             cases += 1;
         }

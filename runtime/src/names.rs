@@ -26,6 +26,10 @@ pub const POLICY_AGE_SECONDS: &str = "spike_policy_age_seconds";
 pub const POLICIES: &str = "spike_policies";
 /// Gauge: policies that are stored but cannot be used, because their record is damaged.
 pub const POLICIES_DAMAGED: &str = "spike_policies_damaged";
+/// Counter: audit lines that were written.
+pub const AUDIT_LINES: &str = "spike_audit_lines_total";
+/// Gauge: 1 while audit lines cannot be written.
+pub const AUDIT_FAILING: &str = "spike_audit_failing";
 /// Counter: audit lines that were not written, because the queue was full or the target failed.
 pub const AUDIT_LINES_DROPPED: &str = "spike_audit_lines_dropped_total";
 /// Counter: Checks answered from policies older than `feed.max_age`, because `feed.on_stale` says so.
@@ -59,6 +63,8 @@ pub const RECORDS_REFUSED: &str = "spike_records_refused_total";
 
 /// Gauge: seconds until our own SVID expires; negative afterwards.
 pub const SVID_REMAINING_SECONDS: &str = "spike_svid_remaining_seconds";
+/// Counter: calls of SPIKE Keepers by `call` and `outcome`.
+pub const KEEPER_CALLS: &str = "spike_keeper_calls_total";
 /// Counter: SVID updates received.
 pub const SVID_UPDATES: &str = "spike_svid_updates_total";
 

@@ -6,7 +6,8 @@ use spike_wire::secrets::MetadataResponse;
 
 use crate::transport::Transport;
 use crate::{
-    Builder, Cipher, ConnectError, Error, Identity, NexusUrl, Operator, Policies, Secret, Secrets, Settings, Versions,
+    Bootstrap, Builder, Cipher, ConnectError, Error, Identity, NexusUrl, Operator, Policies, Secret, Secrets, Settings,
+    Versions,
 };
 
 /// A client of one Nexus. Cheap to clone; clones share the connections.
@@ -73,6 +74,11 @@ impl Client {
     /// Encryption as a service.
     pub fn cipher(&self) -> Cipher<'_> {
         Cipher::new(&self.transport)
+    }
+
+    /// The proof that Nexus holds a root key.
+    pub fn bootstrap(&self) -> Bootstrap<'_> {
+        Bootstrap::new(&self.transport)
     }
 
     /// What operators do with the root key.

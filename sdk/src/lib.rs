@@ -22,6 +22,8 @@
 //! Not covered: copies that hyper and rustls hold while bytes are in flight, strings that the caller makes, and
 //! pages that the operating system swaps out.
 
+mod backup;
+mod bootstrap;
 mod cipher;
 mod client;
 mod connect;
@@ -35,12 +37,14 @@ mod settings;
 mod transport;
 mod watch;
 
+pub use backup::Backup;
+pub use bootstrap::Bootstrap;
 pub use cipher::{Cipher, Ciphertext};
 pub use client::Client;
 pub use connect::{Builder, ConnectError};
 pub use environment::InvalidVariable;
 pub use error::Error;
-pub use operator::Operator;
+pub use operator::{Operator, Rekeyed};
 pub use policies::{Filter, Policies, Position};
 pub use secret::{Secret, SecretData};
 pub use secrets::{Secrets, Versions};

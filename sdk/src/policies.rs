@@ -3,6 +3,7 @@ use spike_policy::{Generation, Permission, PolicyDocument};
 use spike_wire::ErrorBody;
 use spike_wire::access::{AccessRequest, AccessResponse};
 use spike_wire::feed::WatchRequest;
+use spike_wire::import::{ImportedPolicy, PolicyImport, PolicyImportResponse};
 use spike_wire::policies::{
     ApplyRequest, ApplyResponse, GetResponse, ListItem, ListRequest, ListResponse, LookupRequest, PutRequest,
 };
@@ -84,6 +85,18 @@ impl<'a> Policies<'a> {
         )?;
         checked(answer.err)?;
         Ok(answer)
+    }
+
+    /// Brings in policies as another Nexus had them: with their times, each judged by itself. Can be repeated. For
+    /// SPIKE Pilot only, and not known to an official Nexus, which would take it for a bad request.
+    ///
+    /// # Errors
+    /// See [`Error`]; a policy that is refused is none, but an [`Outcome`](spike_wire::import::Outcome).
+    pub async fn import(&self, policies: &PolicyImport) -> Result<Vec<ImportedPolicy>, Error> {
+        let call = Call::write(POLICY, Action::Import, policies)?;
+        let answer: PolicyImportResponse = decode(&self.transport.call(call).await?)?;
+        checked(answer.err)?;
+        Ok(answer.imported.unwrap_or_default())
     }
 
     /// A policy by its name or id.

@@ -1,4 +1,5 @@
 //! Calls about secrets.
+use spike_wire::import::{Outcome, SecretImport, SecretImportResponse};
 use spike_wire::routes::{Action, SECRETS, SECRETS_METADATA};
 use spike_wire::secrets::{
     DeleteRequest, EmptyResponse, GetRequest, GetResponse, ListRequest, ListResponse, MetadataResponse, PutRequest,
@@ -120,6 +121,20 @@ impl<'a> Secrets<'a> {
         let answer: MetadataResponse = decode(&self.transport.call(call).await?)?;
         checked(answer.err)?;
         Ok(answer)
+    }
+
+    /// Brings in a secret with all its versions as another Nexus had it, or leaves everything as it is. Can be repeated.
+    /// For SPIKE Pilot only, and not known to an official Nexus, which would take it for a bad request.
+    ///
+    /// # Errors
+    /// See [`Error`]; a path that holds something else is none, but an [`Outcome`].
+    pub async fn import(&self, secret: &SecretImport) -> Result<Outcome, Error> {
+        let call = Call::write(SECRETS, Action::Import, secret)?;
+        let answer: SecretImportResponse = decode(&self.transport.call(call).await?)?;
+        checked(answer.err)?;
+        answer.outcome.ok_or_else(|| Error::Unreadable {
+            reason: "an import without an outcome".to_owned(),
+        })
     }
 
     async fn write(&self, call: Call) -> Result<(), Error> {

@@ -1,4 +1,5 @@
-//! The JSON of the Nexus API, both directions: what a server reads and writes, what a client writes and reads.
+//! The JSON of the Nexus API and of SPIKE's Keepers, both directions: what a server reads and writes, what a client
+//! writes and reads.
 //!
 //! **Owns** route paths and actions, error codes, every request and response with SPIKE's exact names (the typo
 //! `spiffiedPattern` included), the policy feed's lines, and the reading of JSON as leniently as Go reads it.
@@ -9,11 +10,14 @@
 //! [`go_json::decode`] reads as SPIKE would, and both refuse the same bodies.
 
 pub mod access;
+pub mod backup;
 pub mod bootstrap;
 pub mod cipher;
 pub mod error;
 pub mod feed;
 pub mod go_json;
+pub mod import;
+pub mod keeper;
 pub mod operator;
 pub mod policies;
 pub mod routes;
@@ -23,4 +27,4 @@ pub mod timestamp;
 
 pub use error::{ErrorBody, ErrorCode};
 pub use sensitive::SecretText;
-pub use timestamp::Timestamp;
+pub use timestamp::{InvalidTime, Timestamp};

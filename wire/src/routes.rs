@@ -1,10 +1,10 @@
 //! Where the API answers: exact paths, and the actions of the query parameter `action`.
 
-/// Secrets: put (no action), `get`, `delete`, `undelete`, `list`.
+/// Secrets: put (no action), `get`, `delete`, `undelete`, `list`; our `import`.
 pub const SECRETS: &str = "/v1/store/secrets";
 /// Metadata of a secret: `get`.
 pub const SECRETS_METADATA: &str = "/v1/store/secrets/metadata";
-/// Policies: put (no action), `get`, `delete`, `list`; our `apply`, `check` and `watch`.
+/// Policies: put (no action), `get`, `delete`, `list`; our `apply`, `check`, `import` and `watch`.
 pub const POLICY: &str = "/v1/acl/policy";
 /// Encryption as a service.
 pub const CIPHER_ENCRYPT: &str = "/v1/cipher/encrypt";
@@ -16,6 +16,14 @@ pub const BOOTSTRAP_VERIFY: &str = "/v1/bootstrap/verify";
 pub const OPERATOR_RECOVER: &str = "/v1/operator/recover";
 /// Takes one shard of the root key.
 pub const OPERATOR_RESTORE: &str = "/v1/operator/restore";
+/// Gives a backup of the whole store, as a stream (extension).
+pub const OPERATOR_BACKUP: &str = "/v1/operator/backup";
+/// How the keys are (extension).
+pub const OPERATOR_STATUS: &str = "/v1/operator/status";
+/// Starts a new data key (extension).
+pub const OPERATOR_ROTATE: &str = "/v1/operator/rotate";
+/// Changes the root key: begin (no action), `confirm`, `cancel` (extension).
+pub const OPERATOR_REKEY: &str = "/v1/operator/rekey";
 /// Our extension for `curl`: `GET` with the secret's path behind this prefix.
 pub const SECRET_BY_PATH: &str = "/v1/secrets/";
 
@@ -51,11 +59,17 @@ pub enum Action {
     Watch,
     /// `check`: whether and why an access is allowed (extension).
     Check,
+    /// `confirm`: the new root key has arrived (extension).
+    Confirm,
+    /// `cancel`: the old root key stays (extension).
+    Cancel,
+    /// `import`: what another Nexus had, as it had it (extension).
+    Import,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Default,
         Self::Get,
         Self::Delete,
@@ -64,6 +78,9 @@ impl Action {
         Self::Apply,
         Self::Watch,
         Self::Check,
+        Self::Import,
+        Self::Confirm,
+        Self::Cancel,
     ];
 
     /// The wire word; empty for the default action.
@@ -77,6 +94,9 @@ impl Action {
             Self::Apply => "apply",
             Self::Watch => "watch",
             Self::Check => "check",
+            Self::Import => "import",
+            Self::Confirm => "confirm",
+            Self::Cancel => "cancel",
         }
     }
 

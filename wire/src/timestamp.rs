@@ -1,5 +1,6 @@
 //! Times as Go writes them: RFC 3339 with up to nine digits of a second, UTC from us, any zone from others.
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use spike_policy::UnixMillis;
@@ -10,6 +11,11 @@ use time::{OffsetDateTime, UtcOffset};
 /// A point in time on the wire. The default is Go's zero time, `0001-01-01T00:00:00Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(OffsetDateTime);
+
+/// A text that is no time as Go writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time such as 2026-11-22T02:26:53.123Z")]
+pub struct InvalidTime;
 
 const ZERO: OffsetDateTime = datetime!(0001-01-01 0:00 UTC);
 const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999 UTC);
@@ -47,6 +53,14 @@ impl From<UnixMillis> for Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = InvalidTime;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        OffsetDateTime::parse(text, &Rfc3339).map(Self).map_err(|_| InvalidTime)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.format(&Rfc3339).map_err(|_| fmt::Error)?)
@@ -65,9 +79,7 @@ impl<'de> Deserialize<'de> for Timestamp {
         let Some(text) = Option::<String>::deserialize(deserializer)? else {
             return Ok(Self::default());
         };
-        OffsetDateTime::parse(&text, &Rfc3339)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -123,6 +123,7 @@ fn every_success_body_has_its_exact_text_and_no_err() {
         remaining: 0,
         restored: true,
         err: None,
+        detail: Vec::new(),
     };
     assert_eq!(json(&restored), r#"{"collected":2,"remaining":0,"restored":true}"#);
     let sealed = cipher::EncryptResponse {

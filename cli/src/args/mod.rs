@@ -2,7 +2,11 @@
 //!
 //! **Owns** the commands, their flags and help, and completion scripts. **Refuses** to judge what a value means.
 //! **Invariant**: a command line is read as a whole before anything is done.
+mod audit;
+mod backup;
 mod cipher;
+mod keys;
+mod migrate;
 mod operator;
 mod policy;
 mod secret;
@@ -14,9 +18,15 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use audit::{AuditCommand, Verify};
+pub(crate) use backup::{Backup, RestoreBackup};
 pub(crate) use cipher::{CipherCommand, Decrypt, Encrypt};
+pub(crate) use keys::{Rekey, Restore};
+pub(crate) use migrate::{Kind, Migrate};
 pub(crate) use operator::{OperatorCommand, Recover};
-pub(crate) use policy::{Apply, Create, Delete, Explain, Files, Get, Lint, List, PolicyCommand, PolicyFlags, Which};
+pub(crate) use policy::{
+    Apply, Create, Delete, Diff, Explain, Export, Files, Get, Lint, List, PolicyCommand, PolicyFlags, Test, Which,
+};
 pub(crate) use secret::{MetadataCommand, Put, SecretCommand, SecretVersions};
 
 use crate::failure::Failure;
@@ -66,8 +76,31 @@ pub(crate) enum Command {
     /// Keep SPIKE Nexus recoverable
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Copy policies and secrets from one SPIKE Nexus to another
+    #[command(
+        after_help = "Needs the SPIFFE ID spiffe://<trust root>/spike/pilot/role/superuser at both ends. The source may be\n\
+        an official SPIKE Nexus; it is only read. Can be stopped and run again: what is there already, the\n\
+        same, is left alone. The data of deleted versions cannot be read, so only their numbers and times\n\
+        are copied.\n\n\
+        Examples:\n  \
+        spike migrate --from https://old:8553 --to https://new:8553 --dry-run\n  \
+        spike migrate --from https://old:8553 --from-trust-root spike.ist \\\n    \
+        --to https://new:8553 --to-trust-root example.org --to-socket unix:///run/spire/new.sock\n\n\
+        Exits with 0 when everything is in the target, and with 65 when something is in conflict, refused or\n\
+        failed."
+    )]
+    Migrate(Migrate),
+    /// Look at audit logs
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Ask whether SPIKE Nexus can be reached and is ready
-    Status,
+    Status(FormatFlag),
+    /// Follow the policies as they change
+    #[command(
+        after_help = "Prints all policies, then each change as it is made. JSON is one line for each, with a heartbeat\n\
+        every second. Needs read and list on spike/system/acl; an official SPIKE Nexus cannot be followed."
+    )]
+    Watch(FormatFlag),
     /// Print a completion script for a shell
     Completion {
         /// Which shell

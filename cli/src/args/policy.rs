@@ -45,8 +45,32 @@ pub(crate) enum PolicyCommand {
         Exits with 0 when the access is allowed and with 77 when it is denied. Built-in identities,\n\
         such as SPIKE Pilot, need no policy: only SPIKE Nexus knows them, and the two lists do not.")]
     Explain(Explain),
-    /// Print every policy as YAML that `apply` reads
-    Export,
+    /// Say what applying files would change
+    #[command(
+        after_help = "A + stands before a policy that SPIKE Nexus does not have, a ~ before one that differs, and with\n\
+        --prune a - before one that the files do not hold."
+    )]
+    Diff(Diff),
+    /// Check that policies allow and deny what they should, case by case
+    #[command(after_help = "Example of a file of cases:\n  \
+        - name: the web reads its database password\n    \
+        spiffeid: spiffe://example.org/service/web\n    \
+        path: secrets/web/db\n    \
+        permission: read\n    \
+        expect: allow\n    \
+        policy: web-reads      # optional: which policy decides\n  \
+        - spiffeid: spiffe://example.org/service/batch\n    \
+        path: secrets/web/db\n    \
+        permission: read\n    \
+        expect: deny\n    \
+        reason: identity_unmatched   # optional: why\n\n\
+        Exits with 65 when a case is not as expected.")]
+    Test(Test),
+    /// Print or write every policy as `apply` reads it
+    #[command(after_help = "Examples:\n  \
+        spike policy export > policies.yaml\n  \
+        spike policy export --out policies/   # one file for each policy")]
+    Export(Export),
 }
 
 /// The four flags that describe a policy. All optional here: what is missing is said in SPIKE's words.
@@ -195,4 +219,45 @@ pub(crate) struct Explain {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatFlag,
+}
+
+/// `spike policy diff`
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Also show policies that the files do not hold
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Exit with 65 when there is a difference
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Output format: human/h/plain/p, json/j, or yaml/y
+    #[arg(long, default_value = "human", value_name = "FORMAT")]
+    pub(crate) format: String,
+}
+
+/// `spike policy test`
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// YAML file with cases, or - for standard input; may be repeated
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) cases: Vec<PathBuf>,
+    /// Test policy files instead of SPIKE Nexus: a YAML file or a directory of them; may be repeated
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Output format: human/h/plain/p, json/j, or yaml/y
+    #[arg(long, default_value = "human", value_name = "FORMAT")]
+    pub(crate) format: String,
+}
+
+/// `spike policy export`
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Write one file for each policy into this directory
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Output format: yaml/y (several documents), or json/j (a list, or one file each)
+    #[arg(short, long, default_value = "yaml", value_name = "FORMAT")]
+    pub(crate) format: String,
 }

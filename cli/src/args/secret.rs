@@ -98,7 +98,8 @@ pub(crate) struct SecretVersions {
     /// Where
     pub(crate) path: String,
     /// Comma-separated list of versions
-    #[arg(short, long, default_value = "0", value_name = "LIST")]
+    // With a hyphen the refusal is our own, which says what is wrong.
+    #[arg(short, long, default_value = "0", value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) versions: String,
 }
 

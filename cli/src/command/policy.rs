@@ -1,13 +1,13 @@
-//! `spike policy …`, but for apply and explain.
+//! `spike policy …`, but for apply, diff, explain, export and test.
 use std::collections::HashMap;
 use std::io;
 
-use spike_policy::{PolicyDocument, Rule, lint_all, to_yaml};
+use spike_policy::{PolicyDocument, Rule, lint_all};
 use spike_sdk::{Error, Filter};
 
 use super::prompt::{Answer, confirmed};
 use super::session::Session;
-use super::{policy_apply, policy_explain};
+use super::{policy_apply, policy_diff, policy_explain, policy_export, policy_test};
 use crate::args::{Create, Delete, Files, Get, Lint, List, PolicyCommand, PolicyFlags, Which};
 use crate::failure::{Failure, Subject};
 use crate::manifest;
@@ -24,7 +24,9 @@ pub(super) fn run(command: PolicyCommand, output: &mut Output) -> Result<(), Fai
         PolicyCommand::Validate(args) => validate(&args, output),
         PolicyCommand::Lint(args) => lint(&args, output),
         PolicyCommand::Explain(args) => policy_explain::run(&args, output),
-        PolicyCommand::Export => export(output),
+        PolicyCommand::Diff(args) => policy_diff::run(&args, output),
+        PolicyCommand::Test(args) => policy_test::run(&args, output),
+        PolicyCommand::Export(args) => policy_export::run(&args, output),
     }
 }
 
@@ -168,25 +170,4 @@ fn lint(args: &Lint, output: &mut Output) -> Result<(), Failure> {
         many if args.strict => Err(Failure::data(format!("findings: {many}"))),
         _ => Ok(()),
     }
-}
-
-fn export(output: &mut Output) -> Result<(), Failure> {
-    let session = Session::open()?;
-    let policies = session.client().policies();
-    let mut documents = Vec::new();
-    for item in session.call(Subject::Policies, policies.list(&Filter::All))? {
-        match session.wait(policies.get(&item.name)) {
-            Ok(policy) => documents.push(PolicyDocument {
-                name: policy.name,
-                spiffeid_pattern: policy.spiffeid_pattern,
-                path_pattern: policy.path_pattern,
-                permissions: policy.permissions.unwrap_or_default(),
-            }),
-            // Deleted since it was listed.
-            Err(Error::NotFound) => {}
-            Err(error) => return Err(Failure::Call(error, Subject::Policies)),
-        }
-    }
-    documents.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(output.text(&to_yaml(&documents))?)
 }

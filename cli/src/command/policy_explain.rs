@@ -1,5 +1,6 @@
 //! `spike policy explain`: why an access is allowed or denied, asked of Nexus or of policy files.
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use spike_policy::explain::{LIMIT, what_can, who_can};
@@ -32,7 +33,7 @@ pub(super) fn run(args: &Explain, output: &mut Output) -> Result<(), Failure> {
             let answer = if args.files.is_empty() {
                 asked(&access)?
             } else {
-                let set = of_files(args)?;
+                let set = of_files(&args.files)?;
                 AccessResponse::from(&explain(&set, &Roles::default(), access, LIMIT))
             };
             output.access(&answer, format)?;
@@ -91,7 +92,7 @@ fn policies(args: &Explain) -> Result<PolicySet, Failure> {
     if args.files.is_empty() {
         of_nexus()
     } else {
-        of_files(args)
+        of_files(&args.files)
     }
 }
 
@@ -121,8 +122,8 @@ fn unreadable(reason: String) -> Failure {
 }
 
 /// The policies of the files, as generation 0.
-fn of_files(args: &Explain) -> Result<PolicySet, Failure> {
-    let written = manifest::read(&args.files, &mut io::stdin().lock())?;
+pub(super) fn of_files(files: &[PathBuf]) -> Result<PolicySet, Failure> {
+    let written = manifest::read(files, &mut io::stdin().lock())?;
     let policies = (0_u64..).zip(written).map(|(number, policy)| {
         // A file gives no id; inside the set each policy needs its own.
         let mut bytes = [0; 16];

@@ -15,12 +15,7 @@ pub(super) struct Session {
 impl Session {
     /// Gets an identity from the agent. Nexus is called with the first call.
     pub(super) fn open() -> Result<Self, Failure> {
-        // A thread of its own, so that connections and identity stay alive while a person thinks about an answer.
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::System(format!("cannot start: {error}")))?;
+        let runtime = runtime()?;
         let client = runtime.block_on(Client::connect()).map_err(Failure::Connect)?;
         Ok(Self { runtime, client })
     }
@@ -39,4 +34,14 @@ impl Session {
     pub(super) fn call<T>(&self, subject: Subject, call: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
         self.wait(call).map_err(|error| Failure::Call(error, subject))
     }
+}
+
+/// What drives connections.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    // A thread of its own, so that connections and identity stay alive while a person thinks about an answer.
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::System(format!("cannot start: {error}")))
 }

@@ -3,6 +3,7 @@
 //! **Owns** finding the files, and saying in which file something is wrong.
 //! **Refuses** to read YAML or judge a policy: that is `spike-policy`, the same that Nexus uses.
 //! **Invariant**: either every document of every file is right, or every fault is reported and nothing is returned.
+pub(crate) mod cases;
 mod source;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use spike_policy::{Fault, Rule, parse_rules};
 
 use crate::failure::Failure;
 use source::Source;
+pub(crate) use source::holds_policies;
 
 /// A policy of a file.
 pub(crate) struct Written {

@@ -63,7 +63,8 @@ fn collect(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, faults: &mu
     }
 }
 
-fn holds_policies(path: &Path) -> bool {
+/// Whether a file of a directory is read, by its name.
+pub(crate) fn holds_policies(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| EXTENSIONS.contains(&extension))

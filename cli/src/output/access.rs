@@ -29,12 +29,24 @@ impl Output {
     }
 
     /// A value as YAML.
-    fn yaml(&mut self, value: &impl Serialize) -> io::Result<()> {
+    pub(super) fn yaml(&mut self, value: &impl Serialize) -> io::Result<()> {
         let mut lines = Lines::default();
         if let Value::Object(fields) = serde_json::to_value(value).map_err(io::Error::other)? {
             for (key, value) in &fields {
                 field(key, value, 0, &mut lines);
             }
+        }
+        self.exact(lines.as_str())
+    }
+
+    /// A list of values as YAML.
+    pub(super) fn yaml_list(&mut self, values: &[impl Serialize]) -> io::Result<()> {
+        let mut lines = Lines::default();
+        for value in values {
+            item(&serde_json::to_value(value).map_err(io::Error::other)?, 0, &mut lines);
+        }
+        if values.is_empty() {
+            lines.add(format_args!("[]"));
         }
         self.exact(lines.as_str())
     }

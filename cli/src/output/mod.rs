@@ -4,9 +4,13 @@
 //! **Refuses** to know what a command is for.
 //! **Invariant**: a control character that came from Nexus, a file or the command line never reaches a terminal.
 mod access;
+mod audit;
+mod changes;
 mod format;
 mod go_json;
+mod keys;
 mod lines;
+mod migration;
 mod policies;
 mod secrets;
 mod yaml;
@@ -14,7 +18,10 @@ mod yaml;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
+pub(crate) use audit::CheckedLog;
+pub(crate) use changes::{Change, Changed, Checked, FieldChange, Status, policy_json};
 pub(crate) use format::Format;
+pub(crate) use migration::{Deleted, Remark, Report};
 
 /// Standard output and standard error.
 pub(crate) struct Output {

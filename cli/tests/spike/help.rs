@@ -2,14 +2,24 @@
 use crate::golden::assert_golden;
 use crate::run::spike;
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 38] = [
     &[],
     &["status"],
+    &["watch"],
+    &["migrate"],
+    &["audit"],
+    &["audit", "verify"],
     &["cipher"],
     &["cipher", "encrypt"],
     &["cipher", "decrypt"],
     &["operator"],
     &["operator", "recover"],
+    &["operator", "restore"],
+    &["operator", "rotate"],
+    &["operator", "rekey"],
+    &["operator", "status"],
+    &["operator", "backup"],
+    &["operator", "restore-backup"],
     &["completion"],
     &["policy"],
     &["policy", "create"],
@@ -20,6 +30,8 @@ const COMMANDS: [&[&str]; 26] = [
     &["policy", "validate"],
     &["policy", "lint"],
     &["policy", "explain"],
+    &["policy", "diff"],
+    &["policy", "test"],
     &["policy", "export"],
     &["secret"],
     &["secret", "put"],

@@ -42,6 +42,11 @@ impl Spike {
         self
     }
 
+    /// The command, for a test that talks to it while it runs.
+    pub(crate) fn into_command(self) -> Command {
+        self.command
+    }
+
     pub(crate) fn run(mut self) -> Ended {
         let mut child = self
             .command

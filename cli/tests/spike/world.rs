@@ -5,6 +5,7 @@ use spike_nexus::{Config, Context, Nexus};
 use spike_policy::{Roles, SpiffeId, TrustRoots};
 use spike_runtime::metrics::Registry;
 use spike_runtime::{Readiness, SystemClock};
+use spike_sdk::Client;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -118,6 +119,22 @@ impl World {
         &self.url
     }
 
+    /// The Workload API of somebody.
+    pub(crate) fn endpoint(&self, who: Who) -> String {
+        self.agent.endpoint(&id(who.path())).unwrap()
+    }
+
+    /// Waits for something done with Pilot's client.
+    pub(crate) fn with_client<T>(&self, work: impl AsyncFnOnce(Client) -> T) -> T {
+        self.runtime.block_on(async {
+            let client = Client::builder()
+                .nexus_url(self.url.parse().unwrap())
+                .nexus_trust_roots(TrustRoots::parse(DOMAIN).unwrap())
+                .workload_api(self.endpoint(Who::Pilot));
+            work(client.connect().await.unwrap()).await
+        })
+    }
+
     /// Ends Nexus; the agent goes on.
     pub(crate) fn stop_nexus(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
@@ -142,6 +159,7 @@ fn open(identity: Identity) -> Nexus {
         clock: SystemClock::shared(),
         registry: Registry::new("spike-nexus", "test"),
         readiness,
+        audit: spike_nexus::Journal::off(),
     };
     Nexus::open(Config::in_memory(roles), identity, context).unwrap()
 }

@@ -6,7 +6,6 @@
 mod listen;
 mod rules;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use spike_policy::TrustRoots;
@@ -17,6 +16,7 @@ use crate::encode::Disclosure;
 use crate::feed::OnStale;
 use crate::feed::remote::NexusUrl;
 use crate::serve::{Bounds, Http2, Limits};
+use crate::snapshot::Bound;
 pub use listen::{Listen, Mtls, Uds};
 
 /// The settings of the Check service.
@@ -35,7 +35,7 @@ pub struct Config {
     /// Where policies come from.
     pub feed: Feed,
     /// Where decisions are written.
-    pub audit: Audit,
+    pub audit: spike_audit::Settings,
 }
 
 /// `check.pilot`
@@ -52,8 +52,8 @@ pub enum Pilot {
 pub struct CacheSize {
     /// `cache.ttl`; zero: nothing is kept and the store is read for every Check.
     pub ttl: Duration,
-    /// `cache.max_entries`
-    pub max_entries: u64,
+    /// `cache.max_entries`, `cache.max_bytes`
+    pub bound: Bound,
 }
 
 /// `feed`
@@ -78,28 +78,6 @@ pub struct Remote {
     pub nexus: TrustRoots,
     /// `trust_roots.pilot`
     pub pilot: TrustRoots,
-}
-
-/// `audit`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audit {
-    /// Where lines go.
-    pub to: AuditTarget,
-    /// How many may wait.
-    pub queue: usize,
-}
-
-/// `audit.to`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuditTarget {
-    /// `off`
-    Off,
-    /// `stdout`
-    Stdout,
-    /// `stderr`
-    Stderr,
-    /// `file:/path`
-    File(PathBuf),
 }
 
 /// SPIKE's default trust root.
@@ -132,7 +110,7 @@ impl Config {
             limits: limits(&check, drain),
             cache,
             feed,
-            audit: Audit::read(&root.section("audit")),
+            audit: spike_audit::Settings::read(&root.section("audit"), spike_audit::Target::Stdout),
         }
     }
 }
@@ -146,7 +124,14 @@ impl CacheSize {
                 .duration()
                 .between(longest)
                 .or(Duration::from_secs(1)),
-            max_entries: section.key("max_entries").u64(1..=10_000_000).or(100_000),
+            bound: Bound {
+                entries: section.key("max_entries").u64(1..=10_000_000).or(100_000),
+                bytes: section
+                    .key("max_bytes")
+                    .size()
+                    .between(1 << 20..=1 << 40)
+                    .or(Bound::BYTES),
+            },
         }
     }
 }
@@ -185,47 +170,6 @@ fn trust_roots(section: &Section<'_>, name: &str, variable: &'static str) -> Tru
         .env(variable)
         .parsed("trust domains separated by commas", parse);
     TrustRoots::parse(&list.or(TRUST_ROOT.to_owned())).unwrap_or_default()
-}
-
-impl Audit {
-    fn read(section: &Section<'_>) -> Self {
-        let to = section
-            .key("to")
-            .parsed("off, stdout, stderr or file:/path", str::parse);
-        let queue = section.key("queue").u64(1..=1_000_000).or(8192);
-        Self {
-            to: to.or(AuditTarget::Stdout),
-            queue: usize::try_from(queue).unwrap_or(8192),
-        }
-    }
-}
-
-impl std::str::FromStr for AuditTarget {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            "stdout" => Ok(Self::Stdout),
-            "stderr" => Ok(Self::Stderr),
-            other => match other.strip_prefix("file:") {
-                Some(path) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
-                Some(_) => Err("the path is missing"),
-                None => Err("not a known target"),
-            },
-        }
-    }
-}
-
-impl std::fmt::Display for AuditTarget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Off => f.write_str("off"),
-            Self::Stdout => f.write_str("stdout"),
-            Self::Stderr => f.write_str("stderr"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-        }
-    }
 }
 
 fn limits(check: &Section<'_>, drain: Duration) -> Limits {

@@ -32,7 +32,10 @@ fn little_is_needed_and_the_rest_is_strict() {
         config.cache,
         CacheSize {
             ttl: Duration::from_secs(1),
-            max_entries: 100_000
+            bound: Bound {
+                entries: 100_000,
+                bytes: 64 << 20,
+            },
         }
     );
     assert!(matches!(config.feed, Feed::Embedded));
@@ -98,10 +101,10 @@ fn the_remote_feed_has_its_own_keys() {
 #[test]
 fn audit_goes_where_it_is_told() {
     for (text, target) in [
-        ("off", AuditTarget::Off),
-        ("stdout", AuditTarget::Stdout),
-        ("stderr", AuditTarget::Stderr),
-        ("file:/var/log/a", AuditTarget::File("/var/log/a".into())),
+        ("off", spike_audit::Target::Off),
+        ("stdout", spike_audit::Target::Stdout),
+        ("stderr", spike_audit::Target::Stderr),
+        ("file:/var/log/a", spike_audit::Target::File("/var/log/a".into())),
     ] {
         let config = read(&format!("{LEAST}audit: {{to: '{text}'}}\n")).unwrap();
         assert_eq!(config.audit.to, target);
@@ -211,6 +214,7 @@ fn what_cannot_be_run_is_refused_with_its_key_and_place() {
     let more = [
         ("cache: {ttl: 2h}", "cache.ttl"),
         ("cache: {max_entries: 0}", "cache.max_entries"),
+        ("cache: {max_bytes: 1KiB}", "cache.max_bytes"),
         ("feed: {mode: push}", "feed.mode"),
         ("feed: {mode: remote, url: 'http://x'}", "feed.url"),
         ("feed: {mode: remote, max_age: 1ms}", "feed.max_age"),

@@ -38,12 +38,12 @@ impl<'a> Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Every value where it matters whether there are several.
-    pub(crate) fn all(&self) -> [Option<&'a [u8]>; 2] {
+    /// Every value where it matters whether there are several: the first so many of these.
+    pub(crate) fn all(self) -> ([&'a [u8]; 2], usize) {
         match self {
-            Self::Absent => [None, None],
-            Self::Once(value) => [Some(value), None],
-            Self::Repeated => [Some(b""), Some(b"")],
+            Self::Absent => ([b"", b""], 0),
+            Self::Once(value) => ([value, b""], 1),
+            Self::Repeated => ([b"", b""], 2),
         }
     }
 }

@@ -51,9 +51,8 @@ pub(crate) fn access(reading: &Reading, message: &Message<'_>) -> Result<Access,
         facts.connection = Some(connection(reading, message));
         return request::read(&reading.rules, &facts).map_err(Reason::Request);
     };
-    let xfcc = http.xfcc.all();
-    let xfcc = xfcc.as_slice().iter().flatten().copied().collect::<Vec<_>>();
-    facts.xfcc = &xfcc;
+    let (values, count) = http.xfcc.all();
+    facts.xfcc = values.get(..count).unwrap_or_default();
     facts.method = http.method;
     facts.path = http.path;
     facts.raw_path = http.raw_path.once();

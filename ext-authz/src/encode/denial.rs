@@ -2,7 +2,6 @@
 use super::proto::Backward;
 use super::{DECISION_HEADER, Disclosure, PERMISSION_DENIED, header};
 use crate::decision::Refused;
-use crate::json;
 
 /// Cap of each text in an explained denial.
 const EXPLAINED: usize = 512;
@@ -58,6 +57,6 @@ fn explain(out: &mut Vec<u8>, refused: &Refused) {
         out.extend_from_slice(b",\"");
         out.extend_from_slice(key.as_bytes());
         out.extend_from_slice(b"\":");
-        json::string(out, value.as_bytes(), EXPLAINED);
+        spike_audit::json::string(out, value.as_bytes(), EXPLAINED);
     }
 }

@@ -9,7 +9,8 @@ pub(super) fn write(message: &mut Backward, decision: &Decision, id: &str) {
         entry(message, "generation", |value| value.double(2, precise(generation.0)));
     }
     if let Some(policy) = decision.outcome.policy() {
-        text(message, "policy_id", &policy.id.to_string());
+        let id = policy.id.text();
+        text(message, "policy_id", std::str::from_utf8(&id).unwrap_or_default());
         text(message, "policy", policy.rule.name.as_str());
     }
     text(message, "reason", decision.outcome.why());

@@ -3,7 +3,7 @@
 //!
 //! **Owns** the byte order of tags, varints and lengths. **Refuses** to know any message. **Invariant**: what was
 //! written last stands first; [`Backward::finish`] gives exactly the bytes written.
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 /// A buffer that grows towards its start.
 #[derive(Debug)]
@@ -65,7 +65,10 @@ impl Backward {
 
     /// The bytes, first to last.
     pub(super) fn finish(self) -> Bytes {
-        Bytes::from(self.buffer).slice(self.start..)
+        let mut bytes = Bytes::from(self.buffer);
+        // A slice would be a second owner, which costs an allocation.
+        bytes.advance(self.start);
+        bytes
     }
 
     fn varint(&mut self, mut value: u64) {

@@ -289,9 +289,7 @@ async fn a_slow_writer_of_lines_never_holds_a_check_up() {
     let sink = service.sink.clone();
     let (locked, wait) = std::sync::mpsc::channel::<()>();
     let holder = std::thread::spawn(move || {
-        let held = sink.lock().unwrap();
-        wait.recv().unwrap();
-        drop(held);
+        sink.while_stuck(|| wait.recv().unwrap());
     });
     for _ in 0..100 {
         let one = tokio::time::timeout(Duration::from_secs(5), check(&mut client, get("/orders/7")));
@@ -300,4 +298,86 @@ async fn a_slow_writer_of_lines_never_holds_a_check_up() {
     locked.send(()).unwrap();
     holder.join().unwrap();
     assert_eq!(service.stop().await.len(), 100);
+}
+
+/// Whatever is awaited happens soon; this only bounds a hang.
+async fn until(what: &str, seen: impl Fn() -> bool) {
+    for _ in 0..20_000 {
+        if seen() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test]
+async fn where_decisions_must_be_recorded_an_allow_that_cannot_be_is_a_denial() {
+    let options = Options {
+        more: "audit: {when_full: deny, queue: 8}",
+        ..Options::default()
+    };
+    let service = Service::with(Memory::new(policies(1)), options);
+    let mut client = service.over_uds().await;
+    assert_eq!(check(&mut client, get("/orders/7")).await.0, Ok(()));
+    service.sink.set_room(0);
+    service.journal.lifecycle("probe", "test");
+    until("the disk is full", || service.journal.refuses()).await;
+    assert_eq!(check(&mut client, get("/orders/7")).await.0, Err(503));
+    assert_eq!(
+        check(&mut client, get("/stock/7")).await.0,
+        Err(403),
+        "a denial keeps its reason"
+    );
+    service.sink.set_room(usize::MAX);
+    until("there is room", || !service.journal.refuses()).await;
+    assert_eq!(check(&mut client, get("/orders/7")).await.0, Ok(()));
+    let lines = service.stop().await;
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line["verdict"].clone(), line["reason"].clone()))
+        .collect();
+    let expected = [
+        ("allow", "policy"),
+        ("deny", "audit_unavailable"),
+        ("deny", "path_unmatched"),
+        ("allow", "policy"),
+    ];
+    assert_eq!(told, expected.map(|(verdict, reason)| (verdict.into(), reason.into())));
+    assert_eq!(lines[1]["resource"], "orders/7");
+}
+
+#[tokio::test]
+async fn where_decisions_must_be_recorded_a_full_queue_denies_and_the_log_tells_of_what_is_missing() {
+    let options = Options {
+        more: "audit: {when_full: deny, queue: 8}",
+        ..Options::default()
+    };
+    let service = Service::with(Memory::new(policies(1)), options);
+    let mut client = service.over_uds().await;
+    let (stuck, wait) = std::sync::mpsc::channel::<()>();
+    let (sink, journal) = (service.sink.clone(), service.journal.clone());
+    let holder = std::thread::spawn(move || sink.while_stuck(|| wait.recv().unwrap()));
+    let (mut allowed, mut denied) = (0, 0);
+    while denied < 20 {
+        match check(&mut client, get("/orders/7")).await.0 {
+            Ok(()) => allowed += 1,
+            Err(status) => {
+                assert_eq!(status, 503);
+                denied += 1;
+            }
+        }
+        assert!(allowed < 100, "the queue has no end");
+    }
+    assert_eq!(journal.dropped(), 20);
+    stuck.send(()).unwrap();
+    holder.join().unwrap();
+    let text = service.stop_losing().await;
+    assert_eq!(text.matches("\"verdict\":\"allow\"").count(), allowed);
+    assert!(text.contains("\"event\":\"audit.lost\",\"lines\":"), "{text}");
+    assert_eq!(service_faults(&text), 0, "a denial for want of a record has no record");
+}
+
+fn service_faults(text: &str) -> usize {
+    text.matches("audit_unavailable").count()
 }

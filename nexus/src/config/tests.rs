@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-use spike_policy::Role;
+use std::path::PathBuf;
+
+use spike_policy::{Role, TrustRoots};
 use spike_runtime::config::{Environment, Faults, Layers};
 
 use super::*;
@@ -65,7 +67,7 @@ fn the_environment_keeps_the_names_of_spike() {
 
 #[test]
 fn every_wrong_key_is_reported_at_once() {
-    let text = "listen: nowhere\nlisten_on: x\ntrust_roots:\n  pilot: a,,b\nstore:\n  backend: lite\n  dir: /etc/spike\n  \
+    let text = "listen: nowhere\nlisten_on: x\ntrust_roots:\n  pilot: a,,b\nstore:\n  backend: light\n  dir: /etc/spike\n  \
                 max_secret_versions: 0\n  queue: no\n  key_file: /k\n  credential: c\npolicy:\n  require_anchors: 7\n\
                 limits:\n  connections: -1\n  body_bytes: 1\n  header: soon\n  handshake: 0s\n";
     let faults = read(text, &[]).unwrap_err().to_string();
@@ -142,4 +144,93 @@ fn operators_may_bring_the_root_key_and_its_shares_are_counted() {
         )
         .is_ok()
     );
+}
+
+const KEEPERS: &str = "https://k1:8443,https://k2:8443,https://k3:8443";
+
+#[test]
+fn keepers_bring_the_root_key_when_they_are_named_and_nothing_else_is() {
+    let variables = [
+        (
+            "SPIKE_NEXUS_KEEPER_PEERS",
+            "https://k1:8443, https://k2:8443,https://k3:8443/",
+        ),
+        ("SPIKE_NEXUS_KEEPER_UPDATE_INTERVAL", "90s"),
+        ("SPIKE_TRUST_ROOT_KEEPER", "keepers.org"),
+    ];
+    let config = read("", &variables).unwrap();
+    assert_eq!(config.backend.root_key(), Some(&RootKeySource::Keepers));
+    let keepers = config.keepers.unwrap();
+    assert_eq!((keepers.peers.count(), keepers.update_interval.as_secs()), (3, 90));
+    assert_eq!(keepers.trust_roots, TrustRoots::parse("keepers.org").unwrap());
+
+    let list =
+        "keepers: {peers: [\"https://k1\", \"https://k2\"], timeout: 2s}\nshamir: {shares: 2}\nstore: {key: keepers}";
+    let config = read(list, &[]).unwrap();
+    assert_eq!(config.backend.root_key(), Some(&RootKeySource::Keepers));
+    let keepers = config.keepers.unwrap();
+    assert_eq!((keepers.update_interval.as_secs(), keepers.timeout.as_secs()), (300, 2));
+
+    for text in [
+        "store: {key_file: /k}",
+        "store: {key: file}",
+        "store: {key: operator}",
+        "store: {backend: memory}",
+    ] {
+        let config = read(text, &[("SPIKE_NEXUS_KEEPER_PEERS", KEEPERS)]).unwrap();
+        assert_ne!(config.backend.root_key(), Some(&RootKeySource::Keepers), "{text}");
+        assert!(config.keepers.is_none(), "{text}");
+        assert!(
+            config.warnings.iter().any(|warning| warning.contains("not asked")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn keepers_that_cannot_hold_the_key_are_refused() {
+    for (text, peers, fault) in [
+        (
+            "",
+            "https://k1,https://k2",
+            "2 Keepers, but nexus.shamir.shares (SPIKE_NEXUS_SHAMIR_SHARES) is 3",
+        ),
+        ("shamir: {shares: 4}", KEEPERS, "3 Keepers, but nexus.shamir.shares"),
+        ("", "https://k1,,https://k3", "blank"),
+        ("", "https://k1,https://k2,https://K1/", "each Keeper once"),
+        ("", "http://k1,https://k2,https://k3", "not an https address"),
+        ("store: {key: keepers}", "", "`keepers` needs keepers.peers"),
+        (
+            "store: {key: keepers, key_file: /k}",
+            KEEPERS,
+            "the root key has one source",
+        ),
+        ("keepers: {update_interval: 0s}", KEEPERS, "keepers.update_interval"),
+    ] {
+        let faults = read(text, &[("SPIKE_NEXUS_KEEPER_PEERS", peers)])
+            .unwrap_err()
+            .to_string();
+        assert!(faults.contains(fault), "{text} {peers}: {faults}");
+        assert_eq!(faults.lines().count(), 1, "{text} {peers}: {faults}");
+    }
+}
+
+#[test]
+fn a_lite_nexus_has_a_root_key_and_nothing_else() {
+    let variables = [
+        ("SPIKE_NEXUS_BACKEND_STORE", "Lite"),
+        ("SPIKE_NEXUS_KEEPER_PEERS", KEEPERS),
+    ];
+    let config = read("", &variables).unwrap();
+    let root_key = RootKeySource::Keepers;
+    assert_eq!(config.backend, Backend::Lite { root_key });
+    assert!(config.keepers.is_some() && !config.rules.own_messages_only);
+    let config = read(
+        "store: {backend: lite, key_file: /k}\ncipher: {open_official: false}",
+        &[],
+    )
+    .unwrap();
+    let root_key = RootKeySource::KeyFile("/k".into());
+    assert_eq!(config.backend, Backend::Lite { root_key });
+    assert!(config.rules.own_messages_only);
 }

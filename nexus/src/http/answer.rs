@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use spike_wire::cipher::STREAM;
 use spike_wire::go_json;
-use spike_wire::routes::{NDJSON, OUTCOME_HEADER, OUTCOME_UNKNOWN};
+use spike_wire::routes::{OUTCOME_HEADER, OUTCOME_UNKNOWN};
 
 use super::error::{self, Shape};
 use crate::service::Refused;
@@ -45,10 +45,10 @@ impl Answer {
         }
     }
 
-    /// A stream of JSON lines.
-    pub(super) fn stream(body: Body) -> Self {
+    /// A stream of this media type.
+    pub(super) fn stream(body: Body, media_type: &'static str) -> Self {
         let mut response = Response::new(body);
-        headers(&mut response, NDJSON);
+        headers(&mut response, media_type);
         Self {
             response,
             refused: None,

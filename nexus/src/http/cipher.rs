@@ -80,7 +80,8 @@ fn decrypt_json(call: &mut Call<'_>) -> Result<DecryptResponse, Refused> {
     let sealed = (request.nonce.as_slice(), request.ciphertext.as_slice());
     let mut text = call.service.decrypt(&permit, sealed)?;
     Ok(DecryptResponse {
-        plaintext: Some(Base64Bytes::new(std::mem::take(&mut text))),
+        // Go writes an empty slice of its own making as `null`.
+        plaintext: (!text.is_empty()).then(|| Base64Bytes::new(std::mem::take(&mut text))),
         err: None,
     })
 }

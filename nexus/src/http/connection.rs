@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 use super::Limits;
+use super::audit::Remote;
+use super::turned_away::TurnedAway;
 
 /// Says that a connection is in use for as long as it is kept, and when the connection is to end.
 #[derive(Clone, Debug)]
@@ -37,6 +39,7 @@ pub(super) struct Context {
     pub(super) router: Router,
     pub(super) clock: SharedClock,
     pub(super) limits: Limits,
+    pub(super) turned_away: TurnedAway,
     /// Ends every connection gracefully.
     pub(super) stop: CancellationToken,
 }
@@ -51,22 +54,26 @@ enum Closed {
 }
 
 /// Serves one peer until it leaves, lapses, idles or the server stops.
-pub(super) async fn serve(stream: PeerStream<TcpStream>, peer: Peer, context: Context) {
+pub(super) async fn serve(stream: PeerStream<TcpStream>, (peer, remote): (Peer, Remote), context: Context) {
     let usage = Usage::default();
     let lapsed = CancellationToken::new();
-    let serving = requests(stream, &peer, &context, (&usage, &lapsed));
+    let serving = requests(stream, (&peer, remote), &context, (&usage, &lapsed));
     let closed = tokio::select! {
         () = serving => return,
         lapse = peer.lapsed() => Closed::Lapsed(lapse),
         () = lapsed.cancelled() => Closed::Lapsed(Lapse::Earlier),
         () = usage.idle(context.limits.idle) => Closed::Idle,
     };
+    if let Closed::Lapsed(lapse) = &closed {
+        let who = (Some(peer.id()), remote);
+        context.turned_away.tell(who, "lapsed", &lapse.to_string());
+    }
     tracing::debug!(peer = %peer.id(), reason = %closed, "closed a connection");
 }
 
 async fn requests(
     stream: PeerStream<TcpStream>,
-    peer: &Peer,
+    (peer, remote): (&Peer, Remote),
     context: &Context,
     (usage, lapsed): (&Usage, &CancellationToken),
 ) {
@@ -77,10 +84,11 @@ async fn requests(
         let current = peer.check(context.clock.now());
         usage.touch();
         request.extensions_mut().insert(peer.clone());
-        request.extensions_mut().insert(Busy {
+        let busy = Busy {
             _in_use: Arc::clone(&usage.in_use),
             ending: context.stop.clone(),
-        });
+        };
+        request.extensions_mut().insert((busy, remote));
         async move {
             if let Err(lapse) = current {
                 lapsed.cancel();
@@ -100,6 +108,10 @@ async fn requests(
         }
     };
     if let Err(error) = ended {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            let who = (Some(peer.id()), remote);
+            context.turned_away.tell(who, "unreadable", &error.to_string());
+        }
         tracing::debug!(peer = %peer.id(), %error, "a connection broke");
     }
 }

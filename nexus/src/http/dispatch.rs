@@ -1,35 +1,49 @@
 //! The order of checks, the same for every request (`spike.md` §1.1, §1.3).
+use std::sync::Arc;
+
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method};
+use http::header::HOST;
+use http::{HeaderName, HeaderValue, Method, Version};
 use spike_identity::Peer;
 use spike_wire::ErrorBody;
-use spike_wire::routes::{ACTION, OPERATOR_RECOVER, OPERATOR_RESTORE, REQUEST_ID_HEADER, SECRET_BY_PATH};
+use spike_wire::backup::MEDIA_TYPE;
+use spike_wire::routes::{
+    ACTION, NDJSON, OPERATOR_RECOVER, OPERATOR_RESTORE, OPERATOR_STATUS, REQUEST_ID_HEADER, SECRET_BY_PATH,
+};
 
 use super::answer::Answer;
-use super::audit::{Ended, Record};
+use super::audit::{Ended, Record, Remote};
 use super::body::Received;
 use super::call::Call;
 use super::cipher::Mode;
 use super::connection::Busy;
 use super::routes::Route;
-use super::{Api, access, cipher, feed, operator, policies, secrets, url};
+use super::{Api, access, backup, cipher, feed, import, operator, policies, rekey, secrets, url};
 use crate::service::Refused;
 
 /// Answers one request, writes its audit event and counts it.
 pub(super) async fn dispatch(
     State(api): State<Api>,
     Extension(peer): Extension<Peer>,
-    Extension(busy): Extension<Busy>,
+    Extension((busy, remote)): Extension<(Busy, Remote)>,
     request: Request,
 ) -> Response {
     let started = api.service.clock().monotonic();
-    let mut record = Record::new();
-    let (route, answer) = answer(&api, (&peer, busy), request, &mut record).await;
+    let mut record = Record::new(Arc::clone(api.service.clock()), (peer.id(), remote), &request);
+    let (route, answer) = match record.admit(&api.audit).await {
+        Ok(()) => answer(&api, (&peer, busy), request, &mut record).await,
+        Err(refused) => (None, Answer::refusal::<ErrorBody>(refused)),
+    };
     let Answer { mut response, refused } = answer;
     let took = api.service.clock().monotonic().saturating_duration_since(started);
+    api.metrics.answered(route, response.status(), took);
+    if let Ok(id) = HeaderValue::from_str(record.id()) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(REQUEST_ID_HEADER), id);
+    }
     record.write(
-        peer.id(),
         route,
         &Ended {
             status: response.status(),
@@ -37,12 +51,6 @@ pub(super) async fn dispatch(
             took,
         },
     );
-    api.metrics.answered(route, response.status(), took);
-    if let Ok(id) = HeaderValue::from_str(record.id()) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(REQUEST_ID_HEADER), id);
-    }
     response
 }
 
@@ -57,6 +65,10 @@ async fn answer(
         return (None, Answer::empty());
     }
     let no_route = || (None, Answer::refusal::<ErrorBody>(Refused::NoRoute));
+    // RFC 9112 §3.2: exactly one.
+    if head.version == Version::HTTP_11 && head.headers.get_all(HOST).iter().count() != 1 {
+        return no_route();
+    }
     let Some(path) = url::decode_path(head.uri.path()) else {
         return no_route();
     };
@@ -77,8 +89,8 @@ async fn answer(
     if !by_path && head.method != Method::POST {
         return no_route();
     }
-    // These two are about the key that a server without one waits for.
-    let about_the_key = path == OPERATOR_RECOVER || path == OPERATOR_RESTORE;
+    // These are about the key that a server without one waits for.
+    let about_the_key = path == OPERATOR_RECOVER || path == OPERATOR_RESTORE || path == OPERATOR_STATUS;
     if !api.service.is_ready() && !about_the_key {
         return (
             None,
@@ -86,13 +98,14 @@ async fn answer(
         );
     }
     let action = url::parameter(query, ACTION).unwrap_or_default();
-    let Some(route) = Route::find(&head.method, &path, &action) else {
+    let known = Route::find(&head.method, &path, &action);
+    let Some(route) = known.filter(|route| !api.service.is_lite() || route.is_lite()) else {
         return no_route();
     };
     let body = if by_path {
         Received::nothing()
     } else {
-        Received::read(body, &api.limits).await
+        Received::read(body, &import::limits(api, route, peer.id())).await
     };
     let mut call = Call {
         service: &api.service,
@@ -108,28 +121,39 @@ async fn answer(
 async fn handle(route: Route, call: &mut Call<'_>, (secret, query): (&str, &str), busy: Busy) -> Answer {
     match route {
         Route::PutSecret => Answer::of(secrets::put(call).await),
-        Route::GetSecret => Answer::of(secrets::get(call).await),
+        Route::GetSecret => Answer::of(secrets::get(call)),
         Route::DeleteSecret => Answer::of(secrets::delete(call).await),
         Route::UndeleteSecret => Answer::of(secrets::undelete(call).await),
         Route::ListSecrets => Answer::of(secrets::list(call).await),
-        Route::SecretMetadata => Answer::of(secrets::metadata(call).await),
+        Route::SecretMetadata => Answer::of(secrets::metadata(call)),
         Route::ReadSecret => {
             let version = url::parameter(query, "version").map_or(Some(0), |text| text.parse().ok());
-            Answer::of(secrets::read(call, secret, version).await)
+            Answer::of(secrets::read(call, secret, version))
         }
         Route::PutPolicy => Answer::of(policies::put(call).await),
         Route::GetPolicy => Answer::of(policies::get(call)),
         Route::DeletePolicy => Answer::of(policies::delete(call).await),
         Route::ListPolicies => Answer::of(policies::list(call).await),
         Route::ApplyPolicies => Answer::of(policies::apply(call).await),
+        Route::ImportSecret => Answer::of(import::secret(call).await),
+        Route::ImportPolicies => Answer::of(import::policies(call).await),
         Route::CheckAccess => Answer::of(access::check(call).await),
         Route::Encrypt => cipher::encrypt(call).await,
         Route::Decrypt => cipher::decrypt(call),
         Route::VerifyRootKey => Answer::of(operator::verify(call)),
         Route::Recover => Answer::of(operator::recover(call)),
         Route::Restore => Answer::of(operator::restore(call).await),
+        Route::KeyStatus => Answer::of(rekey::status(call).await),
+        Route::RotateKey => Answer::of(rekey::rotate(call).await),
+        Route::Rekey => Answer::of(rekey::rekey(call).await),
+        Route::ConfirmRekey => Answer::of(rekey::confirm(call).await),
+        Route::CancelRekey => Answer::of(rekey::cancel(call).await),
+        Route::Backup => match backup::take(call, busy) {
+            Ok(body) => Answer::stream(body, MEDIA_TYPE),
+            Err(refused) => Answer::refusal::<ErrorBody>(refused),
+        },
         Route::WatchPolicies => match feed::watch(call, busy) {
-            Ok(body) => Answer::stream(body),
+            Ok(body) => Answer::stream(body, NDJSON),
             Err(refused) => Answer::refusal::<ErrorBody>(refused),
         },
     }

@@ -1,7 +1,7 @@
 //! The one map from what went wrong to what the client is told.
 use http::StatusCode;
 use serde::Serialize;
-use spike_wire::{ErrorBody, ErrorCode, access, bootstrap, cipher, operator, policies, secrets};
+use spike_wire::{ErrorBody, ErrorCode, access, bootstrap, cipher, import, operator, policies, secrets};
 
 use crate::service::Refused;
 
@@ -58,6 +58,38 @@ impl Shape for policies::GetResponse {}
 impl Shape for policies::ListResponse {}
 
 impl Shape for policies::ApplyResponse {
+    fn with_detail(self, detail: Vec<String>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+impl Shape for import::SecretImportResponse {
+    fn with_detail(self, detail: Vec<String>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+impl Shape for import::PolicyImportResponse {
+    fn with_detail(self, detail: Vec<String>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+impl Shape for operator::StatusResponse {}
+
+impl Shape for operator::RotateResponse {
+    fn with_detail(self, detail: Vec<String>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+impl Shape for operator::RekeyResponse {
+    fn with_detail(self, detail: Vec<String>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+impl Shape for operator::ConfirmResponse {
     fn with_detail(self, detail: Vec<String>) -> Self {
         Self { detail, ..self }
     }

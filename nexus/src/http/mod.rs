@@ -14,6 +14,7 @@
 mod access;
 mod answer;
 mod audit;
+mod backup;
 mod body;
 mod call;
 mod cipher;
@@ -21,19 +22,24 @@ mod connection;
 mod dispatch;
 mod error;
 mod feed;
+mod import;
 mod metrics;
 mod operator;
 mod peers;
 mod policies;
+mod rekey;
 mod routes;
 mod secrets;
 mod serve;
+mod turned_away;
 mod url;
 
 use std::time::Duration;
 
 pub(crate) use metrics::Metrics;
 pub(crate) use serve::Server;
+
+use spike_audit::Journal;
 
 use crate::service::Service;
 
@@ -77,6 +83,7 @@ pub(crate) struct Api {
     pub(crate) service: Service,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
+    pub(crate) audit: Journal,
 }
 
 #[cfg(test)]

@@ -35,10 +35,17 @@ pub(super) async fn restore(call: &mut Call<'_>) -> Result<RestoreResponse, Refu
     let permit = call.role_permit(Guard::restore_key)?;
     let shard = request.shard.as_ref().map(Shard::as_bytes);
     let restored = call.service.restore(&permit, (request.id, shard)).await?;
+    let foreign = restored
+        .foreign
+        .then_some("this is no share of the root key; none was needed, and it was not used");
+    if foreign.is_some() {
+        call.record.verdict("foreign_share");
+    }
     Ok(RestoreResponse {
         collected: restored.collected.into(),
         remaining: restored.remaining.into(),
         restored: restored.restored,
         err: None,
+        detail: foreign.map(str::to_owned).into_iter().collect(),
     })
 }

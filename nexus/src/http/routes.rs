@@ -11,6 +11,7 @@ pub(super) enum Route {
     UndeleteSecret,
     ListSecrets,
     SecretMetadata,
+    ImportSecret,
     ReadSecret,
     PutPolicy,
     GetPolicy,
@@ -19,11 +20,18 @@ pub(super) enum Route {
     ApplyPolicies,
     WatchPolicies,
     CheckAccess,
+    ImportPolicies,
     Encrypt,
     Decrypt,
     VerifyRootKey,
     Recover,
     Restore,
+    Backup,
+    KeyStatus,
+    RotateKey,
+    Rekey,
+    ConfirmRekey,
+    CancelRekey,
 }
 
 impl Route {
@@ -46,6 +54,10 @@ impl Route {
             routes::BOOTSTRAP_VERIFY => Self::without_action(action, Self::VerifyRootKey),
             routes::OPERATOR_RECOVER => Self::without_action(action, Self::Recover),
             routes::OPERATOR_RESTORE => Self::without_action(action, Self::Restore),
+            routes::OPERATOR_BACKUP => Self::without_action(action, Self::Backup),
+            routes::OPERATOR_STATUS => Self::without_action(action, Self::KeyStatus),
+            routes::OPERATOR_ROTATE => Self::without_action(action, Self::RotateKey),
+            routes::OPERATOR_REKEY => Self::of_rekey(action),
             _ => None,
         }
     }
@@ -61,7 +73,24 @@ impl Route {
             Action::Delete => Some(Self::DeleteSecret),
             Action::Undelete => Some(Self::UndeleteSecret),
             Action::List => Some(Self::ListSecrets),
-            Action::Apply | Action::Watch | Action::Check => None,
+            Action::Import => Some(Self::ImportSecret),
+            Action::Apply | Action::Watch | Action::Check | Action::Confirm | Action::Cancel => None,
+        }
+    }
+
+    fn of_rekey(action: Action) -> Option<Self> {
+        match action {
+            Action::Default => Some(Self::Rekey),
+            Action::Confirm => Some(Self::ConfirmRekey),
+            Action::Cancel => Some(Self::CancelRekey),
+            Action::Get
+            | Action::Delete
+            | Action::Undelete
+            | Action::List
+            | Action::Apply
+            | Action::Watch
+            | Action::Check
+            | Action::Import => None,
         }
     }
 
@@ -74,7 +103,38 @@ impl Route {
             Action::Apply => Some(Self::ApplyPolicies),
             Action::Watch => Some(Self::WatchPolicies),
             Action::Check => Some(Self::CheckAccess),
-            Action::Undelete => None,
+            Action::Import => Some(Self::ImportPolicies),
+            Action::Undelete | Action::Confirm | Action::Cancel => None,
+        }
+    }
+
+    /// Whether a Nexus that keeps nothing has this route, too (`spike.md` §7.2).
+    pub(super) fn is_lite(self) -> bool {
+        match self {
+            Self::Encrypt | Self::Decrypt | Self::VerifyRootKey | Self::Recover | Self::Restore | Self::KeyStatus => {
+                true
+            }
+            Self::PutSecret
+            | Self::GetSecret
+            | Self::DeleteSecret
+            | Self::UndeleteSecret
+            | Self::ListSecrets
+            | Self::SecretMetadata
+            | Self::ReadSecret
+            | Self::PutPolicy
+            | Self::GetPolicy
+            | Self::DeletePolicy
+            | Self::ListPolicies
+            | Self::ApplyPolicies
+            | Self::WatchPolicies
+            | Self::CheckAccess
+            | Self::Backup
+            | Self::RotateKey
+            | Self::Rekey
+            | Self::ConfirmRekey
+            | Self::CancelRekey
+            | Self::ImportSecret
+            | Self::ImportPolicies => false,
         }
     }
 
@@ -88,17 +148,25 @@ impl Route {
             Self::ListSecrets => "secret.list",
             Self::SecretMetadata => "secret.metadata",
             Self::ReadSecret => "secret.read",
+            Self::ImportSecret => "secret.import",
             Self::PutPolicy => "policy.put",
             Self::GetPolicy => "policy.get",
             Self::DeletePolicy => "policy.delete",
             Self::ListPolicies => "policy.list",
             Self::ApplyPolicies => "policy.apply",
             Self::WatchPolicies => "policy.watch",
+            Self::ImportPolicies => "policy.import",
             Self::Encrypt => "cipher.encrypt",
             Self::Decrypt => "cipher.decrypt",
             Self::VerifyRootKey => "bootstrap.verify",
             Self::Recover => "operator.recover",
             Self::Restore => "operator.restore",
+            Self::Backup => "operator.backup",
+            Self::KeyStatus => "operator.status",
+            Self::RotateKey => "operator.rotate",
+            Self::Rekey => "operator.rekey",
+            Self::ConfirmRekey => "operator.rekey_confirm",
+            Self::CancelRekey => "operator.rekey_cancel",
             Self::CheckAccess => "policy.check",
         }
     }

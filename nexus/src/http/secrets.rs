@@ -19,17 +19,17 @@ pub(super) async fn put(call: &mut Call<'_>) -> Result<EmptyResponse, Refused> {
     Ok(EmptyResponse::default())
 }
 
-pub(super) async fn get(call: &mut Call<'_>) -> Result<GetResponse, Refused> {
+pub(super) fn get(call: &mut Call<'_>) -> Result<GetResponse, Refused> {
     let request: GetRequest = call.decode()?;
-    read(call, &request.path, Some(request.version)).await
+    read(call, &request.path, Some(request.version))
 }
 
 /// The extension for `curl`: the path in the URL. `version` is `None` when the URL gives one that is no number.
-pub(super) async fn read(call: &mut Call<'_>, path: &str, version: Option<i64>) -> Result<GetResponse, Refused> {
+pub(super) fn read(call: &mut Call<'_>, path: &str, version: Option<i64>) -> Result<GetResponse, Refused> {
     call.record.secret(path);
     let permit = call.permit(|guard, who| guard.read_secret(who, path))?;
     let version = version.ok_or_else(|| Refused::Invalid(vec!["the version must be a whole number".to_owned()]))?;
-    let read = call.service.get_secret(&permit, version.into()).await?;
+    let read = call.service.get_secret(&permit, version.into())?;
     Ok(GetResponse {
         data: Some(values_of(&read.value)),
         err: None,
@@ -69,16 +69,16 @@ pub(super) async fn list(call: &mut Call<'_>) -> Result<ListResponse, Refused> {
     })
 }
 
-pub(super) async fn metadata(call: &mut Call<'_>) -> Result<MetadataResponse, Refused> {
+pub(super) fn metadata(call: &mut Call<'_>) -> Result<MetadataResponse, Refused> {
     let request: MetadataRequest = call.decode()?;
     call.record.secret(&request.path);
     let permit = call.permit(|guard, who| guard.read_secret(who, &request.path))?;
-    let metadata = call.service.secret_metadata(&permit, request.version.into()).await?;
+    let metadata = call.service.secret_metadata(&permit, request.version.into())?;
     Ok(metadata_of(&metadata))
 }
 
 /// The values as they are stored, if every key has a legal name. The texts are moved, not copied.
-fn value_of(values: Values) -> Result<SecretValue, Refused> {
+pub(super) fn value_of(values: Values) -> Result<SecretValue, Refused> {
     let faults: Vec<String> = values
         .keys()
         .filter_map(|key| key.parse::<KeyName>().err())

@@ -1,4 +1,5 @@
 //! The listener: who gets a connection, and how all of them end.
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use super::audit::Remote;
 use super::connection::{self, Context};
 use super::peers::Peers;
+use super::turned_away::TurnedAway;
 use super::{Api, dispatch};
 
 /// How long the accept loop rests when the system is out of something (file descriptors, mostly).
@@ -37,6 +40,7 @@ impl Server {
             router: Router::new().fallback(dispatch::dispatch).with_state(api.clone()),
             clock: Arc::clone(api.service.clock()),
             limits: api.limits,
+            turned_away: TurnedAway::new(api.audit.clone(), Arc::clone(api.service.clock())),
             stop: CancellationToken::new(),
         };
         Self {
@@ -57,7 +61,7 @@ impl Server {
             tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.admit(stream, &cut_off),
+                    Ok((stream, address)) => self.admit((stream, address), &cut_off),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(REST).await;
@@ -79,10 +83,12 @@ impl Server {
     }
 
     /// Starts a task for a new connection, if there is a place for it.
-    fn admit(&self, stream: TcpStream, cut_off: &CancellationToken) {
+    fn admit(&self, (stream, address): (TcpStream, SocketAddr), cut_off: &CancellationToken) {
+        let remote = Remote(Some(address));
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             // Closing at once tells the client more than a backlog that nobody empties.
             self.api.metrics.handshake("no_place");
+            self.context.turned_away.tell((None, remote), "no_place", "");
             return;
         };
         let guest = Guest {
@@ -95,7 +101,7 @@ impl Server {
         let cut_off = cut_off.clone();
         self.connections.spawn(async move {
             tokio::select! {
-                () = guest.serve(stream) => {}
+                () = guest.serve(stream, remote) => {}
                 () = cut_off.cancelled() => {}
             }
         });
@@ -112,7 +118,7 @@ struct Guest {
 }
 
 impl Guest {
-    async fn serve(self, stream: TcpStream) {
+    async fn serve(self, stream: TcpStream, remote: Remote) {
         // Answers are small and written whole: waiting to fill a segment only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot switch off delayed sending");
@@ -121,17 +127,20 @@ impl Guest {
             Ok(accepted) => accepted,
             Err(error) => {
                 self.api.metrics.handshake(error.label());
+                let more = error.to_string();
+                self.context.turned_away.tell((None, remote), error.label(), &more);
                 tracing::debug!(%error, "refused a connection");
                 return;
             }
         };
         let Some(_seat) = self.peers.seat(peer.id(), self.api.limits.connections_per_peer) else {
             self.api.metrics.handshake("too_many");
+            self.context.turned_away.tell((Some(peer.id()), remote), "too_many", "");
             tracing::warn!(peer = %peer.id(), "closed a connection of a peer that has too many");
             return;
         };
         self.api.metrics.handshake("ok");
         let _open = self.api.metrics.open_connection();
-        connection::serve(stream, peer, self.context).await;
+        connection::serve(stream, (peer, remote), self.context).await;
     }
 }

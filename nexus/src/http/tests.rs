@@ -84,6 +84,7 @@ async fn without_a_store_every_route_and_no_route_is_not_ready_but_the_rest_is_a
         service,
         limits: Limits::default(),
         metrics: Metrics::new(&registry),
+        audit: spike_audit::Journal::off(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -19,20 +19,40 @@ impl Service {
                 "the plaintext is larger than {MOST_PLAIN} bytes"
             )));
         }
+        if self.rules.lite {
+            return Ok(self.store.seal_lite_message(plaintext)?);
+        }
         Ok(self.store.seal_message(plaintext).await?)
     }
 
-    /// Opens what [`Service::encrypt`] sealed, for whomever.
+    /// Opens what [`Service::encrypt`] sealed, for whomever; and what SPIKE's own Nexus sealed under this root key.
+    /// Whoever is refused does not learn which of the two it was not.
     pub fn decrypt(
         &self,
         _permit: &Permitted<UseCipher>,
         (nonce, sealed): (&[u8], &[u8]),
     ) -> Result<Zeroizing<Vec<u8>>, Refused> {
         let nonce = parts(nonce, sealed)?;
-        self.store.open_message(nonce, sealed).map_err(|error| match error {
+        let own = if self.rules.lite {
+            self.store.open_lite_message(nonce, sealed)
+        } else {
+            self.store.open_message(nonce, sealed)
+        };
+        let opened = match own {
+            Err(ReadError::NotFound) if !self.rules.own_messages_only => self.open_official(nonce, sealed),
+            other => other,
+        };
+        opened.map_err(|error| match error {
             ReadError::NotFound => Refused::invalid("decryption failed"),
             other => other.into(),
         })
+    }
+
+    /// SPIKE's cipher has one key: the root key itself.
+    fn open_official(&self, nonce: &[u8; MESSAGE_NONCE], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+        let opened = self.store.open_as_spike(nonce, sealed)?;
+        tracing::info!("opened a message that was sealed under the root key itself, as SPIKE does it");
+        Ok(opened)
     }
 
     /// SHA-256, in hex, of a text that was sealed under the root key: whoever knows it holds the key.
@@ -42,7 +62,7 @@ impl Service {
         (nonce, sealed): (&[u8], &[u8]),
     ) -> Result<String, Refused> {
         let nonce = parts(nonce, sealed)?;
-        let text = self.store.open_proof(nonce, sealed).map_err(|error| match error {
+        let text = self.store.open_as_spike(nonce, sealed).map_err(|error| match error {
             // SPIKE Bootstrap tries again on this one: the right key may still be on its way.
             ReadError::NotFound => Refused::Internal("the proof was sealed under another root key"),
             other => other.into(),

@@ -9,11 +9,14 @@
 //! only `permit` makes one, from a [`spike_policy::Permit`].
 
 mod access;
+mod backup;
 mod feed;
+mod import;
 mod keys;
 mod permit;
 mod policies;
 mod refused;
+mod rekey;
 mod restore;
 mod secrets;
 
@@ -24,18 +27,22 @@ use spike_runtime::clock::SharedClock;
 use tokio::sync::{Mutex, Semaphore};
 
 pub use access::Question;
+pub use backup::Pieces;
 pub use feed::{Feed, FeedLine};
+pub use import::TimedDocument;
 pub use keys::{MOST_PLAIN, MOST_SEALED};
 pub use permit::{
-    CheckAccess, Guard, ListPolicies, ListScope, ListSecrets, Permitted, ReadPolicies, ReadSecret, RecoverShares,
-    RestoreKey, UseCipher, VerifyRootKey, WatchPolicies, WritePolicies, WriteSecret,
+    BeginRekey, CancelRekey, CheckAccess, ConfirmRekey, Guard, Import, KeyStatus, ListPolicies, ListScope, ListSecrets,
+    Permitted, ReadPolicies, ReadSecret, RecoverShares, RestoreKey, RotateKey, TakeBackup, UseCipher, VerifyRootKey,
+    WatchPolicies, WritePolicies, WriteSecret,
 };
 pub use policies::PolicyFilter;
 pub use refused::Refused;
+pub use rekey::{Confirmed, KeysNow, Rekeyed};
 pub use restore::Restored;
 
 use crate::store::{Health, Store};
-use crate::vault::{Share, Sharing};
+use crate::vault::{ByHand, Custody, Keeping, Share, Sharing};
 
 /// Reads and compilations that may run off the async workers at the same time, so that expensive calls cannot take
 /// every thread of the pool.
@@ -52,6 +59,10 @@ pub struct Rules {
     pub sharing: Sharing,
     /// Whether the root key is gone with this process: then it has no shares. Set by the Nexus itself.
     pub ephemeral: bool,
+    /// Whether nothing is kept and only the cipher is served. Set by the Nexus itself.
+    pub lite: bool,
+    /// Whether decrypt refuses what SPIKE's own Nexus sealed (`cipher.open_official: false`).
+    pub own_messages_only: bool,
 }
 
 /// The use cases over one store. Cheap to clone.
@@ -61,8 +72,12 @@ pub struct Service {
     rules: Arc<Rules>,
     clock: SharedClock,
     blocking: Arc<Semaphore>,
+    /// Held while a backup is taken.
+    backups: Arc<Semaphore>,
     /// The shares that operators have handed in so far.
     shares: Arc<Mutex<Vec<Share>>>,
+    /// Where the root key is kept.
+    keys: rekey::Keys,
 }
 
 impl Service {
@@ -73,13 +88,29 @@ impl Service {
             rules: Arc::new(rules),
             clock,
             blocking: Arc::new(Semaphore::new(BLOCKING_CALLS)),
+            backups: Arc::new(Semaphore::new(1)),
             shares: Arc::default(),
+            keys: rekey::Keys::kept_by(Arc::new(ByHand(Keeping::Nobody))),
+        }
+    }
+
+    /// The same, with this one keeping the root key.
+    #[must_use]
+    pub fn kept_by(self, custody: Arc<dyn Custody>) -> Self {
+        Self {
+            keys: rekey::Keys::kept_by(custody),
+            ..self
         }
     }
 
     /// Whether requests can be served at all.
     pub fn is_ready(&self) -> bool {
         *self.store.health().borrow() == Health::Ready
+    }
+
+    /// Whether only the cipher, and what belongs to the root key, is served.
+    pub fn is_lite(&self) -> bool {
+        self.rules.lite
     }
 
     /// Judges one request: by the policies of this moment.

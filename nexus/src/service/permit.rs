@@ -8,6 +8,7 @@ use spike_policy::{
 };
 
 use super::{Refused, Rules};
+use crate::vault::Keeping;
 
 /// Proof that one caller may do `A`. Only this module makes one.
 ///
@@ -85,6 +86,10 @@ actions! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifyRootKey(());
 
+/// To take a backup of the whole store: SPIKE Pilot only. No policy gives everything at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeBackup(());
+
 /// To have the shares of the root key: the recovery role only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoverShares(());
@@ -92,6 +97,31 @@ pub struct RecoverShares(());
 /// To hand in shares of the root key: the restoring role only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestoreKey(());
+
+/// To see how the keys are: SPIKE Pilot, and the roles of its operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyStatus(());
+
+/// To have a new data key: SPIKE Pilot only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotateKey(());
+
+/// To have a new root key. Where that gives key material away, the recovery role only; else SPIKE Pilot as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BeginRekey(());
+
+/// To hand in shares of a new root key: the roles that have shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfirmRekey(());
+
+/// To keep the old root key: SPIKE Pilot and the recovery role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelRekey(());
+
+/// To bring in what another Nexus had, with versions and times as it had them: SPIKE Pilot only, because no policy
+/// speaks of other people's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Import(());
 
 /// To follow the policy feed: a role, or read *and* list on `spike/system/acl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,6 +280,11 @@ impl Guard {
         self.role(who, Role::Bootstrap, VerifyRootKey(()))
     }
 
+    /// May this caller take a backup of the whole store?
+    pub fn take_backup(&self, who: &SpiffeId) -> Result<Permitted<TakeBackup>, Refused> {
+        self.role(who, Role::Superuser, TakeBackup(()))
+    }
+
     /// May this caller have the shares of the root key?
     pub fn recover_shares(&self, who: &SpiffeId) -> Result<Permitted<RecoverShares>, Refused> {
         self.role(who, Role::Recover, RecoverShares(()))
@@ -258,6 +293,40 @@ impl Guard {
     /// May this caller hand in shares of the root key?
     pub fn restore_key(&self, who: &SpiffeId) -> Result<Permitted<RestoreKey>, Refused> {
         self.role(who, Role::Restore, RestoreKey(()))
+    }
+
+    /// May this caller see how the keys are?
+    pub fn key_status(&self, who: &SpiffeId) -> Result<Permitted<KeyStatus>, Refused> {
+        self.one_of(who, &[Role::Superuser, Role::Recover, Role::Restore], KeyStatus(()))
+    }
+
+    /// May this caller have a new data key?
+    pub fn rotate_key(&self, who: &SpiffeId) -> Result<Permitted<RotateKey>, Refused> {
+        self.role(who, Role::Superuser, RotateKey(()))
+    }
+
+    /// May this caller have a new root key, where this is who keeps it?
+    pub fn begin_rekey(&self, who: &SpiffeId, keeping: Keeping) -> Result<Permitted<BeginRekey>, Refused> {
+        let roles: &[Role] = match keeping {
+            Keeping::Operators | Keeping::Credential => &[Role::Recover],
+            Keeping::File | Keeping::Keepers | Keeping::Nobody => &[Role::Superuser, Role::Recover],
+        };
+        self.one_of(who, roles, BeginRekey(()))
+    }
+
+    /// May this caller hand in shares of a new root key?
+    pub fn confirm_rekey(&self, who: &SpiffeId) -> Result<Permitted<ConfirmRekey>, Refused> {
+        self.one_of(who, &[Role::Recover, Role::Restore], ConfirmRekey(()))
+    }
+
+    /// May this caller have the old root key stay?
+    pub fn cancel_rekey(&self, who: &SpiffeId) -> Result<Permitted<CancelRekey>, Refused> {
+        self.one_of(who, &[Role::Superuser, Role::Recover], CancelRekey(()))
+    }
+
+    /// May this caller bring in what another Nexus had?
+    pub fn import(&self, who: &SpiffeId) -> Result<Permitted<Import>, Refused> {
+        self.role(who, Role::Superuser, Import(()))
     }
 
     /// May this caller follow the policy feed?
@@ -287,7 +356,13 @@ impl Guard {
 
     /// What belongs to one role alone, whatever policies say.
     fn role<A>(&self, who: &SpiffeId, role: Role, action: A) -> Result<Permitted<A>, Refused> {
-        if self.rules.roles.of(who) != role {
+        self.one_of(who, &[role], action)
+    }
+
+    /// What belongs to these roles alone.
+    fn one_of<A>(&self, who: &SpiffeId, roles: &[Role], action: A) -> Result<Permitted<A>, Refused> {
+        let role = self.rules.roles.of(who);
+        if !roles.contains(&role) {
             return Err(Refused::Denied(DenyReason::IdentityUnmatched));
         }
         Ok(Permitted {

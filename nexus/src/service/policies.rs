@@ -124,7 +124,7 @@ fn check_key(key: &str) -> Result<(), Refused> {
         .map_err(|fault| Refused::invalid(fault.to_string()))
 }
 
-fn rule_of(document: &PolicyDocument, strict: bool) -> Result<Rule, Vec<String>> {
+pub(super) fn rule_of(document: &PolicyDocument, strict: bool) -> Result<Rule, Vec<String>> {
     let texts = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.text).collect::<Vec<_>>();
     let rule = Rule::try_from(document).map_err(texts)?;
     let findings = lint(&rule);

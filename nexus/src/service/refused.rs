@@ -83,6 +83,10 @@ impl From<WriteError> for Refused {
             WriteError::Damaged => Self::Internal("a stored record is damaged"),
             WriteError::NoVersionLeft => Self::Internal("the secret has no version number left"),
             WriteError::Busy => Self::NotReady("too many writes are waiting"),
+            WriteError::Rekey(why) => Self::invalid(why.to_string()),
+            WriteError::Seal(crate::vault::SealError::RekeyPending) => {
+                Self::invalid("the root key is being changed: confirm or cancel that first")
+            }
             WriteError::Seal(_) => Self::Internal("could not encrypt"),
             WriteError::Unavailable(unavailable) => unavailable.into(),
             WriteError::OutcomeUnknown => Self::OutcomeUnknown,

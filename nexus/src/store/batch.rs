@@ -2,6 +2,7 @@
 //!
 //! Each job first reads and judges, then stages: a job that fails has staged nothing, so every job is all or nothing
 //! without a savepoint. Staged changes are seen by the jobs after it. Rows are sealed once, when the batch is planned.
+mod import;
 mod plan;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -106,6 +107,13 @@ impl<'a> Batch<'a> {
                 now,
                 reply,
             } => settle(reply, self.undelete_versions(path, &versions, now)),
+            Write::ImportSecret { import, now, reply } => settle(reply, self.import_secret(*import, now)),
+            Write::ImportPolicies {
+                policies,
+                mode,
+                now,
+                reply,
+            } => settle(reply, self.import_policies(policies, mode, now)),
         }
     }
 

@@ -26,7 +26,7 @@ pub enum CatchUp {
 
 /// How many deltas, and how many policies in them, are remembered. Memory is bounded by both.
 const DELTAS: usize = 4096;
-const POLICIES: usize = 65_536;
+const POLICIES: usize = 16_384;
 
 /// The latest deltas without a gap. It begins with the generation that this process opened the store at.
 #[derive(Debug)]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use redb::StorageBackend;
 use redb::backends::{FileBackend, InMemoryBackend};
 
-use super::open::{OpenError, Opened, damaged, failed, fill, open_checked, refusal};
+use super::open::{Judge, OpenError, Opened, damaged, failed, fill, open_checked, peek_slots, refusal};
+use super::slots::Slots;
 use crate::vault::private_file::{Draft, ensure_directory_of, exposed_directory_of, open_to_write};
 use crate::vault::{RootKey, SealLimits};
 
@@ -30,11 +31,13 @@ impl Disk {
     }
 
     /// Whether anything has the file's name. "Could not find out" is an error: it must not lead to a new database.
+    /// Memory that waits for its first key holds nothing.
     pub(super) fn exists(&self) -> Result<bool, OpenError> {
-        match self.path().symlink_metadata() {
+        let Self::File(path) = self else { return Ok(false) };
+        match path.symlink_metadata() {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(failed(self.path(), "look for it", source)),
+            Err(source) => Err(failed(path, "look for it", source)),
         }
     }
 
@@ -58,11 +61,21 @@ impl Disk {
         }
     }
 
-    /// An existing database, checked from its checksums to its last row. No byte is written before all of that.
-    pub(super) fn open(&self, root: &RootKey, limits: SealLimits) -> Result<Opened, OpenError> {
+    /// An existing database, checked from its checksums to its last row and by `judge`. No byte is written before all of
+    /// that.
+    pub(super) fn open_if(&self, root: &RootKey, limits: SealLimits, judge: &Judge<'_>) -> Result<Opened, OpenError> {
         let path = self.path();
         // redb has panicked on damaged files in the past; a damaged file is an answer, not a crash.
-        catch_unwind(AssertUnwindSafe(|| open_checked(path, self.backend()?, root, limits)))
+        catch_unwind(AssertUnwindSafe(|| {
+            open_checked((path, self.backend()?), root, limits, judge)
+        }))
+        .unwrap_or_else(|_| Err(damaged(path, "it cannot be read")))
+    }
+
+    /// The keyring records of an existing database, which is not changed.
+    pub(super) fn slots(&self) -> Result<Slots, OpenError> {
+        let path = self.path();
+        catch_unwind(AssertUnwindSafe(|| peek_slots(path, self.backend()?)))
             .unwrap_or_else(|_| Err(damaged(path, "it cannot be read")))
     }
 
@@ -86,7 +99,7 @@ impl Disk {
     }
 }
 
-fn check_directory(path: &Path) -> Result<(), OpenError> {
+pub(super) fn check_directory(path: &Path) -> Result<(), OpenError> {
     match exposed_directory_of(path).map_err(|source| failed(path, "inspect its directory", source))? {
         Some(mode) => Err(OpenError::Directory {
             path: path.to_owned(),

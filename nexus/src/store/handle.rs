@@ -13,16 +13,14 @@ use uuid::Uuid;
 
 use super::broken::BrokenRecord;
 use super::changes::CatchUp;
-use super::disk::Disk;
 use super::health::{Health, Unavailable};
 use super::jobs::{Applied, Control, Deleted, Job, Mode, Put, Reply, Write, WriteError};
-use super::open::{OpenError, load_policies};
-use super::options::{Options, Tuning};
+use super::open::load_policies;
+use super::reseal::ReEncryption;
 use super::secrets::{self, RowError};
 use super::state::{State, Stats};
 use super::version::{History, SecretVersion, Version, VersionChoice};
-use super::writer::Writer;
-use crate::vault::{KeyTerm, RootKey, RootKeySource, SecretValue, Vault};
+use crate::vault::{KeyTerm, SecretValue, Vault};
 
 /// A handle on the open store: cheap to clone, usable from every thread. Dropping the last one closes the store and
 /// waits for its writer.
@@ -88,52 +86,6 @@ pub struct VersionMetadata {
 }
 
 impl Store {
-    /// Opens the database, or creates it (and the key file) when absent. Blocks: call it before serving.
-    ///
-    /// # Errors
-    /// [`OpenError`], with nothing on disk changed: never is a file that does not open replaced by an empty one.
-    pub fn open(options: Options) -> Result<Self, OpenError> {
-        let tuning = Tuning::new(options.max_versions, options.queue);
-        let disk = Disk::File(options.path);
-        if options.root_key == RootKeySource::Operators {
-            return Self::start_sealed(disk, tuning);
-        }
-        if disk.exists()? {
-            return Self::start(disk, options.root_key.load()?, tuning);
-        }
-        let root = options.root_key.load_or_create()?;
-        disk.create(&root, tuning.seal_limits)?;
-        Self::start(disk, root, tuning)
-    }
-
-    /// The same store over memory, with an ephemeral root key: everything is gone when it is dropped.
-    pub fn open_in_memory(max_versions: NonZeroU32) -> Result<Self, OpenError> {
-        let tuning = Tuning {
-            max_versions,
-            ..Tuning::default()
-        };
-        let (disk, root) = (Disk::memory(), RootKey::generate()?);
-        disk.create(&root, tuning.seal_limits)?;
-        Self::start(disk, root, tuning)
-    }
-
-    pub(super) fn start(disk: Disk, root: RootKey, tuning: Tuning) -> Result<Self, OpenError> {
-        let root = Arc::new(root);
-        let (state, committed) = State::new(disk.open(&root, tuning.seal_limits)?, Arc::clone(&root));
-        let state = Arc::new(state);
-        let (jobs, waiting) = mpsc::channel(tuning.queue.get());
-        let writer = Writer {
-            state: Arc::clone(&state),
-            committed,
-            disk,
-            root,
-            tuning,
-            attempted: 0,
-        };
-        let thread = writer.start(waiting).map_err(OpenError::Thread)?;
-        Ok(Self::of(jobs, state, thread))
-    }
-
     pub(super) fn of(jobs: mpsc::Sender<Job>, state: Arc<State>, thread: JoinHandle<()>) -> Self {
         Self {
             jobs,
@@ -222,9 +174,15 @@ impl Store {
         .await
     }
 
-    /// Starts a new data key. Records keep the key they were sealed with until they are written again.
+    /// Starts a new data key. Older records are sealed again under it when nobody waits for the writer; see
+    /// [`Store::re_encryption`].
     pub async fn rotate(&self) -> Result<KeyTerm, WriteError> {
         self.send(|reply| Job::Control(Control::Rotate { reply })).await
+    }
+
+    /// How far the records under old data keys are on their way to the current one.
+    pub fn re_encryption(&self) -> watch::Receiver<ReEncryption> {
+        self.state.progress()
     }
 
     /// One version of a secret. Blocks for a disk read: call it off the async workers.
@@ -314,7 +272,7 @@ impl Store {
         &self.state
     }
 
-    async fn write<T>(&self, write: impl FnOnce(Reply<T>) -> Write) -> Result<T, WriteError> {
+    pub(super) async fn write<T>(&self, write: impl FnOnce(Reply<T>) -> Write) -> Result<T, WriteError> {
         self.send(|reply| Job::Write(write(reply))).await
     }
 
@@ -352,7 +310,7 @@ impl Store {
     }
 
     /// Has the store reopened after a disk error.
-    fn suspect(&self, error: &redb::Error) -> Unavailable {
+    pub(super) fn suspect(&self, error: &redb::Error) -> Unavailable {
         self.state.suspect(error);
         // When the queue is full the writer is awake anyway and looks before its next transaction.
         drop(self.jobs.try_send(Job::Control(Control::Recover)));

@@ -5,6 +5,8 @@ use spike_policy::{Generation, Policy, PolicyId, PolicyName, Rule, SecretPath, U
 use tokio::sync::oneshot;
 
 use super::health::Unavailable;
+use super::import::{ImportMode, Imported, PolicyImport, SecretImport};
+use super::rekey::{Rekey, RekeyRefused};
 use super::sealed::UnsealStoreError;
 use super::version::{SecretVersion, VersionChoice};
 use crate::vault::{KeyTerm, RootKey, SealError, SecretValue};
@@ -92,6 +94,9 @@ pub enum WriteError {
     /// Too many writes wait; try again.
     #[error("too many writes are waiting")]
     Busy,
+    /// A step of a change of the root key was refused.
+    #[error(transparent)]
+    Rekey(#[from] RekeyRefused),
     /// Sealing was refused (no random bytes, exhausted key).
     #[error("could not encrypt: {0}")]
     Seal(#[from] SealError),
@@ -148,6 +153,17 @@ pub(super) enum Write {
         now: UnixMillis,
         reply: Reply<()>,
     },
+    ImportSecret {
+        import: Box<SecretImport>,
+        now: UnixMillis,
+        reply: Reply<Imported>,
+    },
+    ImportPolicies {
+        policies: Vec<PolicyImport>,
+        mode: ImportMode,
+        now: UnixMillis,
+        reply: Reply<Vec<(Arc<Policy>, Imported)>>,
+    },
 }
 
 /// Messages of callers that may be sealed under a term: durable before anyone hears of it.
@@ -161,6 +177,8 @@ pub(super) enum Control {
     Rotate {
         reply: Reply<KeyTerm>,
     },
+    /// A step of a change of the root key.
+    Rekey(Rekey),
     /// Reserves messages of callers under the current term, or under a new one.
     Reserve {
         reply: Reply<Reserved>,
@@ -168,6 +186,8 @@ pub(super) enum Control {
     /// Opens a sealed store.
     Unseal {
         root: Arc<RootKey>,
+        /// Whether a database that is not there may be made under this key.
+        create: bool,
         reply: oneshot::Sender<Result<(), UnsealStoreError>>,
     },
     Recover,
@@ -182,6 +202,9 @@ impl Job {
         match self {
             Self::Write(write) => write.refuse(why),
             Self::Control(Control::Rotate { reply }) => send(reply, Err(why.into())),
+            Self::Control(Control::Rekey(
+                Rekey::Begin { reply, .. } | Rekey::Finish { reply, .. } | Rekey::Undo { reply },
+            )) => send(reply, Err(why.into())),
             Self::Control(Control::Reserve { reply }) => send(reply, Err(why.into())),
             Self::Control(Control::Unseal { reply, .. }) => drop(reply.send(Err(why.into()))),
             Self::Control(Control::Recover) => {}
@@ -198,6 +221,8 @@ impl Write {
             Self::DeletePolicy { reply, .. } => send(reply, Err(why.into())),
             Self::PutSecret { reply, .. } => send(reply, Err(why.into())),
             Self::DeleteVersions { reply, .. } | Self::UndeleteVersions { reply, .. } => send(reply, Err(why.into())),
+            Self::ImportSecret { reply, .. } => send(reply, Err(why.into())),
+            Self::ImportPolicies { reply, .. } => send(reply, Err(why.into())),
         }
     }
 }

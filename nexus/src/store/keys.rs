@@ -1,20 +1,23 @@
 //! What the store does with its keys for others: messages of callers, proofs and shares.
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
+
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::handle::{ReadError, Store};
 use super::health::Unavailable;
 use super::jobs::{Control, Job, WriteError};
-use crate::vault::{Allowance, MESSAGE_NONCE, Message, NotAScalar, RootKey, Share, Sharing};
+use crate::vault::{Allowance, LiteCipher, MESSAGE_NONCE, Message, NotAScalar, RootKey, Share, Sharing};
 
 /// What the store needs apart from its vault.
 #[derive(Default)]
 pub(super) struct Keys {
     /// Nothing while the store is sealed.
-    root: OnceLock<Arc<RootKey>>,
+    root: ArcSwapOption<RootKey>,
     allowance: Allowance,
+    lite: OnceLock<LiteCipher>,
     /// Held while a reservation is made.
     reserving: Mutex<()>,
 }
@@ -22,18 +25,18 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn with(root: Arc<RootKey>) -> Self {
         Self {
-            root: OnceLock::from(root),
+            root: ArcSwapOption::from(Some(root)),
             ..Self::default()
         }
     }
 
-    /// The key of a store that was sealed. It is set once.
+    /// The key of a store that was sealed, or a new one.
     pub(super) fn set(&self, root: Arc<RootKey>) {
-        self.root.get_or_init(|| root);
+        self.root.store(Some(root));
     }
 
-    fn root(&self) -> Result<&RootKey, Unavailable> {
-        self.root.get().map(Arc::as_ref).ok_or(Unavailable::Sealed)
+    pub(super) fn root(&self) -> Result<Arc<RootKey>, Unavailable> {
+        self.root.load_full().ok_or(Unavailable::Sealed)
     }
 }
 
@@ -79,14 +82,36 @@ impl Store {
             .ok_or(ReadError::NotFound)
     }
 
-    /// Opens what was sealed under the root key itself; [`ReadError::NotFound`] when it was another key.
-    pub fn open_proof(&self, nonce: &[u8; MESSAGE_NONCE], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    /// Opens what was sealed under the root key itself, as SPIKE does it; [`ReadError::NotFound`] when it was another
+    /// key.
+    pub fn open_as_spike(&self, nonce: &[u8; MESSAGE_NONCE], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
         self.usable()?;
         self.state
             .keys()
             .root()?
-            .open_proof(nonce, sealed)
+            .open_as_spike(nonce, sealed)
             .ok_or(ReadError::NotFound)
+    }
+
+    /// Seals a message where nothing is kept: under a key that follows from the root key alone.
+    pub fn seal_lite_message(&self, plaintext: &[u8]) -> Result<Message, WriteError> {
+        Ok(self.lite()?.seal(plaintext)?)
+    }
+
+    /// Opens what [`Store::seal_lite_message`] sealed, here or in another Nexus with this root key.
+    pub fn open_lite_message(
+        &self,
+        nonce: &[u8; MESSAGE_NONCE],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+        self.lite()?.open(nonce, sealed).ok_or(ReadError::NotFound)
+    }
+
+    fn lite(&self) -> Result<&LiteCipher, Unavailable> {
+        self.usable()?;
+        let keys = self.state.keys();
+        let root = keys.root()?;
+        Ok(keys.lite.get_or_init(|| LiteCipher::of(&root)))
     }
 
     /// The shares of the root key: the same ones whenever they are asked for.

@@ -7,9 +7,10 @@
 //!
 //! ```text
 //! manifest  generation u64 | term u32 | seals u64 | 512 x revision u64 (0: no such shard) | reserved u64 (absent: 0)
+//!           | anchored u8 (absent: 0, else 1)
 //! shard     per row: table u8 | key lp | revision u64
 //! ```
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use redb::ReadTransaction;
 use sha2::{Digest, Sha256};
@@ -54,6 +55,8 @@ pub(super) struct Manifest {
     pub(super) seals: u64,
     /// How many messages of callers have been reserved under that term.
     pub(super) reserved: u64,
+    /// Whether there is an anchor outside (see `anchor`): one that is gone is missed then.
+    pub(super) anchored: bool,
     shards: BTreeMap<u16, u64>,
 }
 
@@ -71,6 +74,7 @@ impl Manifest {
             term,
             seals: 0,
             reserved: 0,
+            anchored: false,
             shards: BTreeMap::new(),
         }
     }
@@ -97,8 +101,11 @@ impl Manifest {
         for shard in 0..SHARDS {
             plain.extend_from_slice(&self.shards.get(&shard).copied().unwrap_or(0).to_be_bytes());
         }
-        if self.reserved != 0 {
+        if self.reserved != 0 || self.anchored {
             plain.extend_from_slice(&self.reserved.to_be_bytes());
+        }
+        if self.anchored {
+            plain.push(1);
         }
         let value = seal_row(vault, (Table::Meta, MANIFEST_KEY, self.revision), &[], &plain)?;
         Ok(RowWrite {
@@ -113,9 +120,11 @@ impl Manifest {
         let (term, rest) = rest.split_first_chunk::<4>()?;
         let (seals, rest) = rest.split_first_chunk::<8>()?;
         let (revisions, rest) = rest.split_at_checked(usize::from(SHARDS) * 8)?;
-        let reserved = match rest {
-            [] => 0,
-            given => u64::from_be_bytes(given.try_into().ok()?),
+        let (reserved, anchored) = match rest.split_first_chunk::<8>() {
+            None if rest.is_empty() => (0, false),
+            Some((reserved, [])) => (u64::from_be_bytes(*reserved), false),
+            Some((reserved, [1])) => (u64::from_be_bytes(*reserved), true),
+            None | Some(_) => return None,
         };
         let (revisions, _) = revisions.as_chunks::<8>();
         let shards = (0..SHARDS).zip(revisions.iter().map(|revision| u64::from_be_bytes(*revision)));
@@ -125,6 +134,7 @@ impl Manifest {
             term: KeyTerm::try_from(u32::from_be_bytes(*term)).ok()?,
             seals: u64::from_be_bytes(*seals),
             reserved,
+            anchored,
             shards: shards.filter(|(_, revision)| *revision != 0).collect(),
         })
     }
@@ -135,9 +145,13 @@ type Entries = BTreeMap<(Tracked, Vec<u8>), u64>;
 /// The rows that should be there, read once, ticked off one by one.
 pub(super) struct Roll {
     store: uuid::Uuid,
-    entries: Entries,
+    policies: Listed,
+    secrets: Listed,
     damaged: Vec<u16>,
 }
+
+/// Keys of rows and their revisions.
+type Listed = HashMap<Box<[u8]>, u64>;
 
 /// What the ledger says about a row that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,14 +171,19 @@ impl Roll {
     pub(super) fn read(txn: &ReadTransaction, vault: &Vault, manifest: &Manifest) -> Result<Self, redb::Error> {
         let mut roll = Self {
             store: *vault.store(),
-            entries: Entries::new(),
+            policies: Listed::new(),
+            secrets: Listed::new(),
             damaged: Vec::new(),
         };
         let table = txn.open_table(Table::Ledger.definition())?;
         for (shard, revision) in &manifest.shards {
             let value = table.get(shard.to_be_bytes().as_slice())?;
             match value.and_then(|value| open_shard(vault, *shard, *revision, value.value())) {
-                Some(entries) => roll.entries.extend(entries),
+                Some(entries) => {
+                    for (tracked, key, revision) in entries {
+                        roll.listed_mut(tracked).insert(key, revision);
+                    }
+                }
                 None => roll.damaged.push(*shard),
             }
         }
@@ -173,7 +192,7 @@ impl Roll {
 
     /// Ticks off a row that was found.
     pub(super) fn tick(&mut self, tracked: Tracked, key: &[u8], revision: u64) -> Standing {
-        match self.entries.remove(&(tracked, key.to_vec())) {
+        match self.listed_mut(tracked).remove(key) {
             Some(listed) if listed == revision => Standing::Listed,
             Some(_) => Standing::OtherRevision,
             None if self.damaged.contains(&shard_of(&self.store, tracked, key)) => Standing::ShardDamaged,
@@ -188,10 +207,18 @@ impl Roll {
 
     /// The listed rows of a table that were not found.
     pub(super) fn missing(&self, of: Tracked) -> impl Iterator<Item = Vec<u8>> {
-        self.entries
-            .keys()
-            .filter(move |(tracked, _)| *tracked == of)
-            .map(|(_, key)| key.clone())
+        let listed = match of {
+            Tracked::Policy => &self.policies,
+            Tracked::Secret => &self.secrets,
+        };
+        listed.keys().map(|key| key.to_vec())
+    }
+
+    fn listed_mut(&mut self, of: Tracked) -> &mut Listed {
+        match of {
+            Tracked::Policy => &mut self.policies,
+            Tracked::Secret => &mut self.secrets,
+        }
     }
 }
 
@@ -275,22 +302,26 @@ fn current_entries(
     let value = read(txn, Table::Ledger, &shard.to_be_bytes())?;
     Ok(value
         .and_then(|value| open_shard(vault, shard, *revision, &value))
-        .unwrap_or_default())
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(tracked, key, revision)| ((tracked, key.into_vec()), revision))
+        .collect())
 }
 
-fn open_shard(vault: &Vault, shard: u16, revision: u64, value: &[u8]) -> Option<Entries> {
+/// The rows that a shard lists, with their revisions.
+type Shard = Vec<(Tracked, Box<[u8]>, u64)>;
+
+fn open_shard(vault: &Vault, shard: u16, revision: u64, value: &[u8]) -> Option<Shard> {
     let row = Row::parse(value).ok().filter(|row| row.revision == revision)?;
     let plain = row.open(vault, Table::Ledger, &shard.to_be_bytes()).ok()?;
     let mut rest = plain.as_slice();
-    let mut entries = Entries::new();
+    let mut entries = Shard::new();
     while let Some((code, after)) = rest.split_first() {
         let (length, after) = after.split_first_chunk::<2>()?;
         let (key, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
         let (revision, after) = after.split_first_chunk::<8>()?;
-        entries.insert(
-            (Tracked::from_code(*code)?, key.to_vec()),
-            u64::from_be_bytes(*revision),
-        );
+        let tracked = Tracked::from_code(*code)?;
+        entries.push((tracked, key.into(), u64::from_be_bytes(*revision)));
         rest = after;
     }
     Some(entries)

@@ -11,6 +11,8 @@
 //! set; one that was answered with an error was not written, except [`WriteError::OutcomeUnknown`], and from that
 //! answer until the disk has been read back no policy is published at all.
 
+mod anchor;
+mod backup;
 mod batch;
 mod broken;
 mod changes;
@@ -18,29 +20,41 @@ mod disk;
 mod handle;
 mod health;
 mod held;
+mod import;
 mod jobs;
 mod keys;
 mod ledger;
 mod open;
+mod opening;
 mod options;
 mod policies;
+mod rekey;
+mod reseal;
 mod sealed;
 mod secrets;
+mod slots;
 mod state;
 mod tables;
+mod unfinished;
 mod version;
 mod writer;
 
+pub use anchor::{AnchorError, Anchoring};
+pub use backup::{Accept, BackupError, Restore, RestoreError, Restored, Taken, restore};
 pub use broken::BrokenRecord;
 pub use changes::{CatchUp, Delta};
 pub use handle::{ReadError, SecretMetadata, SecretRead, Store, VersionMetadata};
 pub use health::{Health, Unavailable};
+pub use import::{ImportMode, Imported, PolicyImport, SecretImport, VersionImport};
 pub use jobs::{Applied, Deleted, Mode, Put, PutOutcome, WriteError};
 pub use keys::SharesError;
 pub use open::OpenError;
 pub use options::{Options, default_max_versions};
+pub use rekey::{RekeyPhase, RekeyRefused};
+pub use reseal::{ReEncryption, Stage};
 pub use sealed::UnsealStoreError;
 pub use state::Stats;
+pub use unfinished::StrayKey;
 pub use version::{InvalidVersion, SecretVersion, VersionChoice};
 
 #[cfg(test)]

@@ -8,13 +8,18 @@ use redb::{Builder, Database, DatabaseError, ReadTransaction, StorageBackend, Ta
 use spike_policy::PolicySet;
 use uuid::Uuid;
 
+use super::anchor::AnchorError;
 use super::broken::BrokenRecord;
 use super::held::Held;
 use super::ledger::{Manifest, Roll, Tracked};
 use super::policies::{self, LoadedPolicies};
 use super::secrets;
+use super::slots::{Slot, Slots};
 use super::state::Broken;
-use super::tables::{self, KEYRING_KEY, MANIFEST_KEY, META, RowWrite, SCHEMA, SCHEMA_KEY, STORE_KEY, Table};
+use super::tables::{
+    self, KEYRING_KEY, KEYRING_NEXT_KEY, MANIFEST_KEY, META, RowWrite, SCHEMA, SCHEMA_KEY, STORE_KEY, Table,
+};
+use super::unfinished::StrayKey;
 use crate::vault::{KeyFileError, RandomError, RootKey, SealError, SealLimits, UnlockError, Vault, random_bytes};
 
 /// Why a store did not open. Nothing on disk was changed, unless it is [`OpenError::Io`] while creating it.
@@ -85,6 +90,12 @@ pub enum OpenError {
     /// The writer's thread did not start.
     #[error("could not start the store's writer")]
     Thread(#[source] io::Error),
+    /// A key file lies there that no change of the root key leaves behind.
+    #[error(transparent)]
+    StrayKey(#[from] StrayKey),
+    /// It may not be the newest copy.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     /// A new database could not be sealed.
     #[error("could not create a database")]
     Seal(#[from] SealError),
@@ -100,26 +111,32 @@ impl From<RandomError> for OpenError {
 pub(super) struct Opened {
     pub(super) db: Database,
     pub(super) vault: Vault,
+    /// Its keyring records, and which of them the root key opened.
+    pub(super) slots: Slots,
+    pub(super) slot: Slot,
     pub(super) manifest: Manifest,
     pub(super) set: Arc<PolicySet>,
     pub(super) broken: Broken,
 }
 
-const CACHE: usize = 32 << 20;
+const CACHE: usize = 8 << 20;
+
+/// Says whether a database whose rows are known to be ours may be opened. Nothing is written before it agreed.
+pub(super) type Judge<'a> = dyn Fn(&Vault, &Manifest) -> Result<(), OpenError> + 'a;
 
 pub(super) fn open_checked(
-    path: &Path,
-    backend: Box<dyn StorageBackend>,
+    (path, backend): (&Path, Box<dyn StorageBackend>),
     root: &RootKey,
     limits: SealLimits,
+    judge: &Judge<'_>,
 ) -> Result<Opened, OpenError> {
     let held = Held::new(backend).map_err(|source| failed(path, "read it", source))?;
     let db = builder()
         .create_with_backend(held.clone())
         .map_err(|error| refusal(path, error))?;
     let txn = tables::begin_read(&db).map_err(|error| storage(path, error))?;
-    let (store, keyring) = read_head(path, &txn)?;
-    let vault = Vault::unlock(root, store, &keyring, limits).map_err(|error| match error {
+    let slots = read_head(path, &txn)?;
+    let (vault, slot) = slots.unlock(root, limits).map_err(|error| match error {
         UnlockError::WrongKey => OpenError::WrongKey(path.to_owned()),
         UnlockError::Damaged => damaged(path, error),
     })?;
@@ -127,16 +144,52 @@ pub(super) fn open_checked(
     let manifest = manifest.ok_or_else(|| damaged(path, "the manifest is gone"))?;
     let manifest = Manifest::open(&vault, &manifest).map_err(|error| damaged(path, error))?;
     vault.count_from(manifest.seals);
+    judge(&vault, &manifest)?;
     let (set, broken) = load(&txn, &vault, &manifest).map_err(|error| storage(path, error))?;
     drop(txn);
     held.release().map_err(|source| failed(path, "recover it", source))?;
     Ok(Opened {
         db,
         vault,
+        slots,
+        slot,
         manifest,
         set,
         broken,
     })
+}
+
+/// The keyring records of a database. The file is not changed.
+pub(super) fn peek_slots(path: &Path, backend: Box<dyn StorageBackend>) -> Result<Slots, OpenError> {
+    // Never released, as below.
+    let held = Held::new(backend).map_err(|source| failed(path, "read it", source))?;
+    let db = builder()
+        .create_with_backend(held)
+        .map_err(|error| refusal(path, error))?;
+    let txn = tables::begin_read(&db).map_err(|error| storage(path, error))?;
+    read_head(path, &txn)
+}
+
+/// What a database says about itself: its UUID, and its manifest if the root key opens it. The file is not changed.
+pub(super) fn peek(
+    path: &Path,
+    backend: Box<dyn StorageBackend>,
+    root: &RootKey,
+    limits: SealLimits,
+) -> Result<(Uuid, Option<Manifest>), OpenError> {
+    // Never released: what redb writes on opening stays in memory.
+    let held = Held::new(backend).map_err(|source| failed(path, "read it", source))?;
+    let db = builder()
+        .create_with_backend(held)
+        .map_err(|error| refusal(path, error))?;
+    let txn = tables::begin_read(&db).map_err(|error| storage(path, error))?;
+    let slots = read_head(path, &txn)?;
+    let manifest = meta(&txn, MANIFEST_KEY).map_err(|error| storage(path, error))?;
+    let vault = slots.unlock(root, limits).ok();
+    let manifest = vault
+        .zip(manifest)
+        .and_then(|((vault, _), row)| Manifest::open(&vault, &row).ok());
+    Ok((slots.store, manifest))
 }
 
 /// Opens every row and holds it against the ledger.
@@ -170,7 +223,7 @@ pub(super) fn load_policies(txn: &ReadTransaction, vault: &Vault) -> Result<Opti
 }
 
 /// The schema is judged before anything else is read: a newer one may mean anything by it.
-fn read_head(path: &Path, txn: &ReadTransaction) -> Result<(Uuid, Vec<u8>), OpenError> {
+fn read_head(path: &Path, txn: &ReadTransaction) -> Result<Slots, OpenError> {
     let not_ours = || OpenError::NotOurs {
         path: path.to_owned(),
         what: "a redb database of another program",
@@ -198,10 +251,11 @@ fn read_head(path: &Path, txn: &ReadTransaction) -> Result<(Uuid, Vec<u8>), Open
     let store = store.and_then(|bytes| Uuid::from_slice(&bytes).ok());
     let store = store.ok_or_else(|| damaged(path, "its UUID is gone"))?;
     let keyring = meta(txn, KEYRING_KEY).map_err(|error| storage(path, error))?;
-    Ok((
+    Ok(Slots {
         store,
-        keyring.ok_or_else(|| damaged(path, "the keyring record is gone"))?,
-    ))
+        current: keyring.ok_or_else(|| damaged(path, "the keyring record is gone"))?,
+        next: meta(txn, KEYRING_NEXT_KEY).map_err(|error| storage(path, error))?,
+    })
 }
 
 fn meta(txn: &ReadTransaction, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
@@ -239,9 +293,9 @@ pub(super) fn fill(
     db.close().map_err(|error| refusal(path, error))
 }
 
-/// 32 MiB of cache instead of redb's 1 GiB: policies are served from memory. Checksums of the whole file are verified
+/// 8 MiB of cache instead of redb's 1 GiB: policies are served from memory, and what was read lately is in the system's. Checksums of the whole file are verified
 /// on open, because redb trusts what it reads later.
-fn builder() -> Builder {
+pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
     builder
@@ -260,7 +314,7 @@ pub(super) fn refusal(path: &Path, error: DatabaseError) -> OpenError {
     }
 }
 
-fn storage(path: &Path, error: redb::Error) -> OpenError {
+pub(super) fn storage(path: &Path, error: redb::Error) -> OpenError {
     match error {
         redb::Error::Io(source) => match source.kind() {
             io::ErrorKind::InvalidData => damaged(path, source),

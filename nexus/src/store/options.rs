@@ -3,6 +3,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use spike_runtime::{SharedClock, SystemClock};
+
+use super::anchor::Anchoring;
+use super::unfinished::Unfinished;
 use crate::vault::{RootKeySource, SealLimits};
 
 /// How to open a store on disk.
@@ -16,6 +20,8 @@ pub struct Options {
     pub max_versions: NonZeroU32,
     /// Writes that may wait for the writer; one more is [`super::WriteError::Busy`].
     pub queue: NonZeroUsize,
+    /// Where the newest transaction is noted outside the database; nowhere when `None`.
+    pub anchor: Option<Anchoring>,
 }
 
 impl Options {
@@ -26,6 +32,7 @@ impl Options {
             root_key,
             max_versions: default_max_versions(),
             queue: default_queue(),
+            anchor: None,
         }
     }
 }
@@ -44,9 +51,13 @@ fn default_queue() -> NonZeroUsize {
 pub(super) struct Tuning {
     pub(super) max_versions: NonZeroU32,
     pub(super) queue: NonZeroUsize,
+    pub(super) anchor: Option<Anchoring>,
     pub(super) seal_limits: SealLimits,
+    pub(super) unfinished: Unfinished,
     /// Pauses before each attempt to reopen; when they are used up the store has failed.
     pub(super) reopen_pauses: Vec<Duration>,
+    /// What publications are timed by.
+    pub(super) clock: SharedClock,
 }
 
 impl Tuning {
@@ -55,8 +66,11 @@ impl Tuning {
         Self {
             max_versions,
             queue,
+            anchor: None,
             seal_limits: SealLimits::default(),
+            unfinished: Unfinished::default(),
             reopen_pauses,
+            clock: SystemClock::shared(),
         }
     }
 }

@@ -7,15 +7,17 @@
 //! ```
 //! `permissions` has bit 0 for read, 1 write, 2 list, 3 execute, 4 super. One record, one nonce, one AEAD call: the
 //! fields of a policy can only be replaced together.
+mod load;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use redb::{ReadTransaction, ReadableTable};
-use spike_policy::{Generation, Permission, Permissions, Policy, PolicyId, PolicyName, PolicySet, Rule, UnixMillis};
+use spike_policy::{Permission, Permissions, Policy, PolicyId, PolicyName, PolicySet, Prepared, Rule, UnixMillis};
 
+pub(super) use self::load::load;
 use super::broken::BrokenRecord;
-use super::ledger::{Roll, Standing, Tracked};
-use super::tables::{Row, RowWrite, Table, seal_row};
+use super::ledger::Standing;
+use super::tables::{RowWrite, Table, seal_row};
 use crate::vault::{SealError, Vault};
 
 const FORMAT: u8 = 1;
@@ -29,36 +31,6 @@ pub(super) struct LoadedPolicies {
 
 /// Rows that are listed or present, but not served: by id, with the name that stands beside them in clear.
 pub(super) type BrokenPolicies = BTreeMap<PolicyId, (Option<PolicyName>, BrokenRecord)>;
-
-/// Reads and opens every policy, ticking it off the roll.
-pub(super) fn load(
-    txn: &ReadTransaction,
-    vault: &Vault,
-    generation: Generation,
-    roll: &mut Roll,
-) -> Result<LoadedPolicies, redb::Error> {
-    let mut policies = Vec::new();
-    let mut broken = BrokenPolicies::new();
-    let table = txn.open_table(Table::Policies.definition())?;
-    for entry in table.iter()? {
-        let (key, value) = entry?;
-        match open(vault, roll, key.value(), value.value()) {
-            Ok(policy) => policies.push(Arc::new(policy)),
-            Err(reason) => {
-                let id = id_of(key.value());
-                let name = Row::parse(value.value())
-                    .ok()
-                    .and_then(|row| columns_of(row.clear))
-                    .map(|(_, _, name)| name);
-                broken.insert(id, (name.clone(), BrokenRecord::policy(id, name.as_ref(), reason)));
-            }
-        }
-    }
-    Ok(LoadedPolicies {
-        set: Arc::new(PolicySet::new(generation, policies)),
-        broken,
-    })
-}
 
 /// Adds the policies that the roll lists and the table does not have.
 pub(super) fn add_missing(broken: &mut BrokenPolicies, missing: impl Iterator<Item = Vec<u8>>) {
@@ -84,25 +56,6 @@ pub(super) fn seal(vault: &Vault, policy: &Policy, revision: u64) -> Result<RowW
         table: Table::Policies,
         key: key.to_vec(),
         value: Some(value),
-    })
-}
-
-fn open(vault: &Vault, roll: &mut Roll, key: &[u8], value: &[u8]) -> Result<Policy, String> {
-    let row = Row::parse(value).map_err(|error| error.to_string())?;
-    // Ticked off even when it does not open: a damaged row is not also a missing one.
-    let standing = roll.tick(Tracked::Policy, key, row.revision);
-    let plain = row
-        .open(vault, Table::Policies, key)
-        .map_err(|error| error.to_string())?;
-    standing.check()?;
-    let (created_at, updated_at, name) = columns_of(row.clear).ok_or("its clear columns do not parse")?;
-    let id = key.first_chunk::<16>().ok_or("its key is no policy id")?;
-    let rule = decode(name, &plain)?;
-    Ok(Policy {
-        id: PolicyId::from_bytes(*id),
-        rule,
-        created_at,
-        updated_at,
     })
 }
 
@@ -141,20 +94,23 @@ fn encode(rule: &Rule) -> Vec<u8> {
     plain
 }
 
-fn decode(name: PolicyName, plain: &[u8]) -> Result<Rule, String> {
+/// The policy of a row's plaintext; `policy` makes it of the rule.
+fn decode(name: PolicyName, plain: &[u8], policy: impl FnOnce(Rule) -> Policy) -> Result<Prepared, String> {
     let (bits, identity, path) = split(plain).ok_or("its plaintext does not parse")?;
     let words = Permission::ALL
         .into_iter()
         .filter(|permission| bits & bit(*permission) != 0);
     let permissions = Permissions::parse(words.map(Permission::as_str)).map_err(|error| error.to_string())?;
-    Ok(Rule {
-        name,
-        spiffe_id: identity
-            .parse()
-            .map_err(|_| "its SPIFFE ID pattern is no longer accepted")?,
-        path: path.parse().map_err(|_| "its path pattern is no longer accepted")?,
-        permissions,
-    })
+    let prepared = Prepared::read(identity, path, |spiffe_id, path| {
+        policy(Rule {
+            name,
+            spiffe_id,
+            path,
+            permissions,
+        })
+    });
+    // Not the text: what is sealed on the disk is not written into a log.
+    prepared.map_err(|_| "one of its patterns is no longer accepted".to_owned())
 }
 
 fn split(plain: &[u8]) -> Option<(u8, &str, &str)> {

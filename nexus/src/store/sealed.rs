@@ -1,20 +1,24 @@
 //! A store that waits for its root key.
 //!
 //! Its thread takes jobs, refuses all but one, and becomes the writer when a key opens the database. A key is held
-//! against the database before anything else is done with it: a wrong one changes nothing.
+//! against the database before anything else is done with it: a wrong one changes nothing. Where there is no database
+//! yet, one is made only under a key that whoever brings it vouches for.
 use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use super::anchor::{self, Anchor};
 use super::disk::Disk;
 use super::handle::Store;
 use super::health::{Health, Unavailable};
 use super::jobs::{Control, Job, send};
 use super::open::OpenError;
 use super::options::Tuning;
+use super::reseal::Reseal;
 use super::state::State;
+use super::unfinished;
 use super::writer::{LastWords, Writer};
 use crate::vault::{RootKey, Vault};
 
@@ -24,7 +28,10 @@ pub enum UnsealStoreError {
     /// The database was created with another root key.
     #[error("wrong key: the database was created with another root key")]
     WrongKey,
-    /// The database does not open, whatever the key.
+    /// There is no database yet, and nothing vouches for this key.
+    #[error("there is no database yet, and nothing shows that this is its key")]
+    NoDatabase,
+    /// The database does not open, whatever the key; or it cannot be made.
     #[error("{0}")]
     Database(String),
     /// The store has ended.
@@ -50,7 +57,7 @@ impl Sealed {
     fn run(self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(job) = jobs.blocking_recv() {
             match job {
-                Job::Control(Control::Unseal { root, reply }) => match self.open(&root) {
+                Job::Control(Control::Unseal { root, create, reply }) => match self.open(&root, create) {
                     Ok(writer) => {
                         drop(reply.send(Ok(())));
                         return writer.run(jobs);
@@ -72,14 +79,24 @@ impl Sealed {
         }
     }
 
-    fn open(&self, root: &Arc<RootKey>) -> Result<Writer, UnsealStoreError> {
-        let opened = self
-            .disk
-            .open(root, self.tuning.seal_limits)
-            .map_err(|error| match error {
-                OpenError::WrongKey(_) => UnsealStoreError::WrongKey,
-                other => UnsealStoreError::Database(other.to_string()),
-            })?;
+    fn open(&self, root: &Arc<RootKey>, create: bool) -> Result<Writer, UnsealStoreError> {
+        let refused = |error| match error {
+            OpenError::WrongKey(_) => UnsealStoreError::WrongKey,
+            other => UnsealStoreError::Database(other.to_string()),
+        };
+        // Looked at now: a backup may have been put there since the start.
+        if !self.disk.exists().map_err(refused)? {
+            if !create {
+                return Err(UnsealStoreError::NoDatabase);
+            }
+            anchor::expect_none(self.tuning.anchor.as_ref()).map_err(|error| refused(error.into()))?;
+            self.disk.create(root, self.tuning.seal_limits).map_err(refused)?;
+            tracing::info!("created a database under the root key that was brought");
+        }
+        let mut opened = unfinished::open(&self.disk, root, &self.tuning).map_err(refused)?;
+        let anchor = anchor::settle(self.disk.path(), self.tuning.anchor.as_ref(), &mut opened).map_err(refused)?;
+        self.state.note_accepted(anchor.as_ref().and_then(Anchor::accepted));
+        let reseal = Reseal::of(&opened.vault);
         let committed = self.state.unsealed(opened, Arc::clone(root));
         Ok(Writer {
             state: Arc::clone(&self.state),
@@ -87,17 +104,17 @@ impl Sealed {
             disk: self.disk.clone(),
             root: Arc::clone(root),
             tuning: self.tuning.clone(),
+            next: None,
+            reseal,
             attempted: 0,
+            anchor,
         })
     }
 }
 
 impl Store {
-    /// A store of an existing database that serves nothing until [`Store::unseal`].
+    /// A store that serves nothing until [`Store::unseal`].
     pub(super) fn start_sealed(disk: Disk, tuning: Tuning) -> Result<Self, OpenError> {
-        if !disk.exists()? {
-            return Err(OpenError::NothingToUnseal(disk.path().to_owned()));
-        }
         let (stand_in, _) = Vault::create(&RootKey::generate()?, Uuid::nil(), tuning.seal_limits)?;
         let state = Arc::new(State::sealed(stand_in));
         let (jobs, waiting) = mpsc::channel(tuning.queue.get());
@@ -112,14 +129,19 @@ impl Store {
 
     /// Opens a sealed store with its root key. Without effect when it is open already.
     pub async fn unseal(&self, root: RootKey) -> Result<(), UnsealStoreError> {
+        self.bring(root, false).await
+    }
+
+    /// The same, and makes the database under this key when there is none: for a key that is known to be right.
+    pub async fn unseal_or_create(&self, root: RootKey) -> Result<(), UnsealStoreError> {
+        self.bring(root, true).await
+    }
+
+    async fn bring(&self, root: RootKey, create: bool) -> Result<(), UnsealStoreError> {
         let (reply, answer) = oneshot::channel();
         let root = Arc::new(root);
-        if self
-            .jobs
-            .send(Job::Control(Control::Unseal { root, reply }))
-            .await
-            .is_err()
-        {
+        let job = Control::Unseal { root, create, reply };
+        if self.jobs.send(Job::Control(job)).await.is_err() {
             return Err(self.state.why_closed().into());
         }
         answer.await.unwrap_or_else(|_| Err(self.state.why_closed().into()))

@@ -4,6 +4,7 @@
 //! secrets        key path                     plaintext  0x01 | created u64 | updated u64 | max versions u32 |
 //!                                                        per version: number u32 | created u64 | deleted u64
 //!                                                        (0: not deleted, else time + 1) | revision u64
+//!                                                        (0: deleted, and without values)
 //! secret_values  key path | 0x00 | number u32 plaintext  the values (vault)
 //! ```
 //! The ledger vouches for the `secrets` row, the `secrets` row for the revision of each of its values.

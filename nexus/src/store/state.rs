@@ -2,6 +2,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use redb::{Database, ReadTransaction};
@@ -16,6 +17,7 @@ use super::keys::Keys;
 use super::ledger::Manifest;
 use super::open::Opened;
 use super::policies::BrokenPolicies;
+use super::reseal::ReEncryption;
 use super::secrets::BrokenSecrets;
 use super::tables;
 use crate::vault::{RootKey, Vault};
@@ -32,6 +34,11 @@ pub(super) struct State {
     health: watch::Sender<Health>,
     suspect: AtomicBool,
     commits: AtomicU64,
+    /// The generation that a rolled back database was gone on from.
+    accepted: OnceLock<Generation>,
+    /// Of the last change, in nanoseconds.
+    publication: AtomicU64,
+    progress: watch::Sender<ReEncryption>,
     keys: Keys,
 }
 
@@ -65,10 +72,16 @@ impl Broken {
 pub struct Stats {
     /// Transactions committed since the store was opened. Writes that waited together share one.
     pub commits: u64,
+    /// How long the last change of the policies took from its commit until every reader sees it.
+    pub last_publication: Duration,
     /// The key term that seals.
     pub term: u32,
     /// Records sealed under that term.
     pub seals: u64,
+    /// Terms before that one that still open records.
+    pub old_terms: usize,
+    /// How far the records under those are on their way to the current term.
+    pub re_encryption: ReEncryption,
     /// Policies served.
     pub policies: usize,
     /// Records not served.
@@ -103,6 +116,9 @@ impl State {
             health: watch::Sender::new(Health::Ready),
             suspect: AtomicBool::new(false),
             commits: AtomicU64::new(0),
+            accepted: OnceLock::new(),
+            publication: AtomicU64::new(0),
+            progress: watch::Sender::default(),
             keys: Keys::with(root),
         };
         state.report_broken();
@@ -128,6 +144,9 @@ impl State {
             health: watch::Sender::new(Health::Sealed),
             suspect: AtomicBool::new(false),
             commits: AtomicU64::new(0),
+            accepted: OnceLock::new(),
+            publication: AtomicU64::new(0),
+            progress: watch::Sender::default(),
             keys: Keys::default(),
         }
     }
@@ -155,8 +174,18 @@ impl State {
     pub(super) fn begin_read(&self) -> Result<Result<(ReadTransaction, Arc<Vault>), redb::Error>, Unavailable> {
         let db = self.db();
         let db = db.as_ref().ok_or_else(|| self.why_closed())?;
-        // The vault after the transaction: a rotation publishes its vault before it commits.
-        Ok(tables::begin_read(db).map(|txn| (txn, self.vault())))
+        // A rotation publishes its vault before it commits, and the end of a re-encryption after it has committed. So
+        // a vault that was published when the transaction began, and still is, opens everything that it sees.
+        loop {
+            let before = self.vault();
+            let txn = match tables::begin_read(db) {
+                Ok(txn) => txn,
+                Err(error) => return Ok(Err(error)),
+            };
+            if Arc::ptr_eq(&before, &*self.vault.load()) {
+                return Ok(Ok((txn, before)));
+            }
+        }
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -169,6 +198,18 @@ impl State {
 
     pub(super) fn set_vault(&self, vault: Arc<Vault>) {
         self.vault.store(vault);
+    }
+
+    pub(super) fn set_progress(&self, progress: ReEncryption) {
+        self.progress.send_if_modified(|shown| {
+            let changed = *shown != progress;
+            *shown = progress;
+            changed
+        });
+    }
+
+    pub(super) fn progress(&self) -> watch::Receiver<ReEncryption> {
+        self.progress.subscribe()
     }
 
     pub(super) fn broken(&self) -> Arc<Broken> {
@@ -212,16 +253,35 @@ impl State {
         self.changes.send_replace(generation);
     }
 
+    /// Notes that the database may not be the newest copy, and that this was accepted.
+    pub(super) fn note_accepted(&self, from: Option<Generation>) {
+        if let Some(from) = from {
+            self.accepted.get_or_init(|| from);
+        }
+    }
+
+    pub(super) fn accepted(&self) -> Option<Generation> {
+        self.accepted.get().copied()
+    }
+
     pub(super) fn count_commit(&self) {
         self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_publication(&self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.publication.store(nanos, Ordering::Relaxed);
     }
 
     pub(super) fn stats(&self) -> Stats {
         let vault = self.vault();
         Stats {
             commits: self.commits.load(Ordering::Relaxed),
+            last_publication: Duration::from_nanos(self.publication.load(Ordering::Relaxed)),
             term: vault.term().get(),
             seals: vault.seals(),
+            old_terms: vault.old_terms().len(),
+            re_encryption: *self.progress.borrow(),
             policies: self.policies().map_or(0, |set| set.len()),
             broken: self.broken().records().count(),
         }

@@ -1,6 +1,6 @@
 //! The tables of the database and the bytes of their rows.
 //!
-//! All numbers are big-endian; `lp(x)` is `length u16 | x`. Every value but `schema`, `store` and `keyring` is a row:
+//! All numbers are big-endian; `lp(x)` is `length u16 | x`. Every value but `schema`, `store` and the keyrings is a row:
 //!
 //! ```text
 //! row           0x01 | revision u64 | lp(clear columns) | sealed record (vault)
@@ -9,6 +9,7 @@
 //! meta          "schema"                   the value is: version u32 (1)
 //!               "store"                    the value is: UUID 16
 //!               "keyring"                  the value is: a keyring record (vault)
+//!               "keyring-next"             the value is: the same under the root key that is to come, if one is
 //!               "manifest"                 -                                    see `ledger`
 //! ledger        shard u16                  -                                    see `ledger`
 //! policies      id 16                      created u64 | updated u64 | name     see `policies`
@@ -33,6 +34,7 @@ pub(super) const SCHEMA: u32 = 1;
 pub(super) const SCHEMA_KEY: &[u8] = b"schema";
 pub(super) const STORE_KEY: &[u8] = b"store";
 pub(super) const KEYRING_KEY: &[u8] = b"keyring";
+pub(super) const KEYRING_NEXT_KEY: &[u8] = b"keyring-next";
 pub(super) const MANIFEST_KEY: &[u8] = b"manifest";
 
 /// A table of sealed rows.

@@ -71,6 +71,16 @@ pub(super) struct Version {
     pub(super) revision: u64,
 }
 
+impl Version {
+    /// The revision of a deleted version that was brought in without values, because nobody could read them any more.
+    /// No transaction has this number.
+    pub(super) const WITHOUT_VALUES: u64 = 0;
+
+    pub(super) fn has_values(self) -> bool {
+        self.revision != Self::WITHOUT_VALUES
+    }
+}
+
 /// The versions of one secret. The current one is the highest that is not deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct History {
@@ -158,7 +168,7 @@ impl History {
         }
     }
 
-    /// Restores versions. None named, or the current one: the newest version, if that one is deleted, so that a plain
+    /// Restores versions that have values. None named, or the current one: the newest version, if that one is deleted, so that a plain
     /// undelete takes back a plain delete. Says whether anything was restored.
     pub(super) fn undelete(&mut self, choices: &[VersionChoice], now: UnixMillis) -> bool {
         let before = self.current();
@@ -170,7 +180,8 @@ impl History {
                 VersionChoice::Number(number) => Some(*number),
                 VersionChoice::Absent => None,
             };
-            if let Some(version) = number.and_then(|number| self.versions.get_mut(&number)) {
+            let version = number.and_then(|number| self.versions.get_mut(&number));
+            if let Some(version) = version.filter(|version| version.has_values()) {
                 restored |= version.deleted_at.take().is_some();
             }
         }

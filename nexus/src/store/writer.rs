@@ -8,15 +8,21 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 
+use super::anchor::{self, Anchor};
 use super::batch::{Base, Batch, Plan};
 use super::disk::Disk;
 use super::health::{Health, Unavailable};
 use super::jobs::{Answer, Control, Job, Reply, Reserved, Write, WriteError, send};
-use super::ledger::PlanError;
+use super::ledger::{Manifest, PlanError};
+use super::open::{OpenError, Opened};
 use super::options::Tuning;
+use super::rekey::Rekey;
+use super::reseal::Reseal;
+use super::slots::keyring_rows;
 use super::state::{Broken, Committed, State};
-use super::tables::{self, KEYRING_KEY, RowWrite, Table, WriteFailure};
+use super::tables::{self, RowWrite, WriteFailure};
 use crate::vault::{KeyTerm, RootKey};
 
 /// How many jobs may share one transaction.
@@ -31,8 +37,14 @@ pub(super) struct Writer {
     pub(super) disk: Disk,
     pub(super) root: Arc<RootKey>,
     pub(super) tuning: Tuning,
+    /// The root key that is to come, if it is known.
+    pub(super) next: Option<Arc<RootKey>>,
+    /// The re-encryption of old records.
+    pub(super) reseal: Reseal,
     /// The newest revision that was given to the disk, whatever became of it.
     pub(super) attempted: u64,
+    /// Where the newest commit is noted outside the file.
+    pub(super) anchor: Option<Anchor>,
 }
 
 /// The store failed for good.
@@ -51,8 +63,10 @@ impl Writer {
 
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let ending = loop {
-            let Some(first) = jobs.blocking_recv() else {
-                break Unavailable::Closed;
+            let first = match self.next_job(&mut jobs) {
+                Ok(Some(first)) => first,
+                Ok(None) => break Unavailable::Closed,
+                Err(Fatal) => break Unavailable::Failed,
             };
             match self.serve(first, &mut jobs) {
                 Ok(Next::Continue) => {}
@@ -70,6 +84,28 @@ impl Writer {
         jobs.close();
         while let Ok(job) = jobs.try_recv() {
             job.refuse(ending);
+        }
+    }
+
+    /// The next job. While nobody waits, and now and then while somebody does, old records are sealed again.
+    fn next_job(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Result<Option<Job>, Fatal> {
+        if self.reseal.is_due() {
+            self.re_encrypt()?;
+        }
+        while self.reseal.has_work() {
+            match jobs.try_recv() {
+                Ok(job) => return Ok(Some(job)),
+                Err(TryRecvError::Disconnected) => return Ok(None),
+                Err(TryRecvError::Empty) => self.re_encrypt()?,
+            }
+        }
+        Ok(jobs.blocking_recv())
+    }
+
+    fn re_encrypt(&mut self) -> Result<(), Fatal> {
+        match self.reseal_step() {
+            Ok(()) => Ok(()),
+            Err(failure) => self.answer_failure(failure, Vec::new()),
         }
     }
 
@@ -100,6 +136,15 @@ impl Writer {
                 let rotated = self.rotate();
                 self.answer_control(reply, rotated).map(|()| Next::Continue)
             }
+            Some(Control::Rekey(step)) => {
+                let (reply, done) = match step {
+                    Rekey::Begin { new, reply } => (reply, self.begin_rekey(&new)),
+                    Rekey::Finish { new, reply } => (reply, self.finish_rekey(&new)),
+                    Rekey::Undo { reply } => (reply, self.undo_rekey()),
+                };
+                self.state.set_progress(self.reseal.now);
+                self.answer_control(reply, done).map(|()| Next::Continue)
+            }
             Some(Control::Reserve { reply }) => {
                 let reserved = self.reserve();
                 self.answer_control(reply, reserved).map(|()| Next::Continue)
@@ -113,7 +158,7 @@ impl Writer {
     }
 
     fn commit(&mut self, writes: Vec<Write>) -> Result<(), Fatal> {
-        if self.state.vault().wants_rotation()
+        if self.wants_rotation()
             && let Err(failure) = self.rotate()
         {
             self.answer_failure(failure, Vec::new())?;
@@ -121,9 +166,10 @@ impl Writer {
         let mut answers = Vec::with_capacity(writes.len());
         match self.work_out(writes, &mut answers) {
             Ok(None) => reply_all(answers, None),
-            Ok(Some(plan)) => match self.write(&plan.rows, plan.manifest.revision) {
+            Ok(Some(plan)) => match self.write(&plan.rows, &plan.manifest) {
                 Ok(()) => {
                     self.publish(plan);
+                    self.reseal.committed();
                     reply_all(answers, None);
                 }
                 Err(failure) => self.answer_failure(failure, answers)?,
@@ -164,8 +210,8 @@ impl Writer {
         })
     }
 
-    fn write(&mut self, rows: &[RowWrite], revision: u64) -> Result<(), Failure> {
-        self.attempted = revision;
+    pub(super) fn write(&mut self, rows: &[RowWrite], manifest: &Manifest) -> Result<(), Failure> {
+        self.attempted = manifest.revision;
         let db = self.state.db();
         let db = db
             .as_ref()
@@ -175,10 +221,15 @@ impl Writer {
             WriteFailure::Unknown(error) => Failure::Unknown(error),
         })?;
         self.state.count_commit();
+        // Durable now, and nobody has been told: from here on an older copy of the file is an older copy.
+        if let Some(anchor) = &mut self.anchor {
+            anchor.note(&self.state.vault(), manifest);
+        }
         Ok(())
     }
 
     fn publish(&mut self, plan: Plan) {
+        let committed_at = self.tuning.clock.monotonic();
         self.committed.manifest = plan.manifest;
         if !plan.repaired.is_empty() {
             let mut broken = Broken::clone(&self.state.broken());
@@ -194,6 +245,8 @@ impl Writer {
             .with(self.committed.manifest.generation, &plan.put, &plan.removed);
         self.committed.set = Arc::new(set);
         self.state.publish(Arc::clone(&self.committed.set), plan.deltas);
+        self.state
+            .note_publication(self.tuning.clock.monotonic().saturating_duration_since(committed_at));
     }
 
     fn answer_control<T: Send + 'static>(&mut self, reply: Reply<T>, done: Result<T, Failure>) -> Result<(), Fatal> {
@@ -208,7 +261,9 @@ impl Writer {
 
     /// Counts messages before they are sealed, in a transaction of their own.
     fn reserve(&mut self) -> Result<Reserved, Failure> {
-        if self.committed.manifest.reserved.saturating_add(MESSAGES) > self.state.vault().limits().rotate {
+        if self.committed.manifest.reserved.saturating_add(MESSAGES) > self.state.vault().limits().rotate
+            && self.may_rotate()
+        {
             self.rotate()?;
         }
         let vault = self.state.vault();
@@ -216,7 +271,7 @@ impl Writer {
         manifest.revision = manifest.revision.saturating_add(1);
         manifest.reserved = manifest.reserved.saturating_add(MESSAGES);
         let row = manifest.seal(&vault).map_err(|error| Failure::Refused(error.into()))?;
-        self.write(&[row], manifest.revision)?;
+        self.write(&[row], &manifest)?;
         self.committed.manifest = manifest;
         Ok(Reserved {
             term: vault.term(),
@@ -228,23 +283,19 @@ impl Writer {
     fn rotate(&mut self) -> Result<KeyTerm, Failure> {
         let before = self.state.vault();
         let refused = |error: crate::vault::SealError| Failure::Refused(error.into());
-        let (vault, keyring) = before.rotated().map_err(refused)?;
+        let (vault, keyrings) = before.rotated().map_err(refused)?;
         let mut manifest = self.committed.manifest.clone();
         manifest.revision = manifest.revision.saturating_add(1);
-        let rows = [
-            RowWrite {
-                table: Table::Meta,
-                key: KEYRING_KEY.to_vec(),
-                value: Some(keyring.as_bytes().to_vec()),
-            },
-            manifest.seal(&vault).map_err(refused)?,
-        ];
+        let mut rows = keyring_rows(&keyrings);
+        rows.push(manifest.seal(&vault).map_err(refused)?);
         let term = vault.term();
         // Published before the commit: a reader must never see a record whose key it does not have.
         self.state.set_vault(Arc::new(vault));
-        match self.write(&rows, manifest.revision) {
+        match self.write(&rows, &manifest) {
             Ok(()) => {
                 self.committed.manifest = manifest;
+                self.reseal.restart(&self.state.vault());
+                self.state.set_progress(self.reseal.now);
                 tracing::info!(%term, "started a new data key");
                 Ok(term)
             }
@@ -287,9 +338,11 @@ impl Writer {
         self.state.begin_recovery();
         for pause in self.tuning.reopen_pauses.clone() {
             thread::sleep(pause);
-            match self.disk.open(&self.root, self.tuning.seal_limits) {
+            match self.reopen() {
                 Ok(opened) => {
+                    self.reseal.restart(&opened.vault);
                     self.committed = self.state.recovered(opened);
+                    self.state.set_progress(self.reseal.now);
                     // What a failed commit left on the disk must not pass for a later transaction.
                     let revision = &mut self.committed.manifest.revision;
                     *revision = self.attempted.max(*revision);
@@ -302,6 +355,31 @@ impl Writer {
         tracing::error!("the store has failed for good: stop this process");
         self.state.end(Health::Failed);
         Err(Fatal)
+    }
+
+    /// Opens the database with whichever key fits: a change of the root key may have been cut off by the disk.
+    fn reopen(&mut self) -> Result<Opened, OpenError> {
+        let mut opened = match (anchor::open(&self.disk, &self.root, &self.tuning), self.next.clone()) {
+            (Err(OpenError::WrongKey(_)), Some(next)) => {
+                let opened = anchor::open(&self.disk, &next, &self.tuning)?;
+                self.take_root(next);
+                opened
+            }
+            (opened, _) => opened?,
+        };
+        let known = self.next.take();
+        self.next = known.filter(|next| opened.hold_next(next));
+        Ok(opened)
+    }
+
+    /// The keyring cannot be written while a root key is to come that only people have.
+    fn may_rotate(&self) -> bool {
+        !self.state.vault().has_next_root() || self.next.is_some()
+    }
+
+    /// A term may seal twice as much as makes it want rotation, so there is time for a change of the root key to end.
+    fn wants_rotation(&self) -> bool {
+        self.state.vault().wants_rotation() && self.may_rotate()
     }
 
     fn close(&self) {
@@ -321,7 +399,7 @@ enum Next {
 }
 
 /// Why a transaction did not commit.
-enum Failure {
+pub(super) enum Failure {
     /// Not the disk's fault; nothing was written.
     Refused(WriteError),
     /// There is no open database.

@@ -78,14 +78,15 @@ impl Vault {
 }
 
 impl RootKey {
-    /// Opens what SPIKE Bootstrap sealed under the root key itself, to see whether it has arrived.
-    pub fn open_proof(&self, nonce: &[u8; MESSAGE_NONCE], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    /// Opens what was sealed under the root key itself: by SPIKE Bootstrap, to see whether the key has arrived, or by
+    /// the cipher of SPIKE's own Nexus, which has no other key for its callers' messages.
+    pub fn open_as_spike(&self, nonce: &[u8; MESSAGE_NONCE], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let cipher = Aes256Gcm::new(<&Key<Aes256Gcm>>::from(self.expose_secret()));
         open(&cipher, nonce, sealed)
     }
 }
 
-fn seal(cipher: &Aes256Gcm, plaintext: &[u8], random: RandomSource) -> Result<Message, RandomError> {
+pub(super) fn seal(cipher: &Aes256Gcm, plaintext: &[u8], random: RandomSource) -> Result<Message, RandomError> {
     let mut nonce = [0; MESSAGE_NONCE];
     random(&mut nonce)?;
     let mut sealed = Vec::with_capacity(plaintext.len() + TAG);
@@ -105,7 +106,7 @@ fn encrypt(cipher: &Aes256Gcm, nonce: &[u8; MESSAGE_NONCE], body: &mut [u8]) -> 
         .expect("a message is under 64 GiB")
 }
 
-fn open(cipher: &Aes256Gcm, nonce: &[u8; MESSAGE_NONCE], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn open(cipher: &Aes256Gcm, nonce: &[u8; MESSAGE_NONCE], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (body, tag) = sealed.split_last_chunk::<TAG>()?;
     let mut plain = Zeroizing::new(body.to_vec());
     cipher

@@ -35,6 +35,11 @@ impl RootKey {
         }
     }
 
+    /// The key, for the one who has to put it where it comes from.
+    pub fn copy(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(*self.expose_secret())
+    }
+
     pub(super) fn derive(&self, store: &Uuid, purpose: Purpose) -> Zeroizing<[u8; 32]> {
         derive(self.0.expose_secret(), store, purpose)
     }
@@ -84,6 +89,12 @@ impl fmt::Display for KeyTerm {
 /// The random secret of one term. It never encrypts anything itself: each use has its own derived key.
 pub(super) struct TermSecret(SecretBox<[u8; 32]>);
 
+impl Clone for TermSecret {
+    fn clone(&self) -> Self {
+        Self::from(self.expose_secret())
+    }
+}
+
 impl TermSecret {
     pub(super) fn draw(random: RandomSource) -> Result<Self, RandomError> {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -119,6 +130,12 @@ pub(super) enum Purpose {
     Records,
     /// From a term secret: seals messages of callers.
     Messages,
+    /// From the root key: seals messages of callers where no terms are kept.
+    LiteMessages,
+    /// From a term secret: authenticates archives.
+    Backups,
+    /// From a term secret: authenticates the anchor.
+    Anchor,
 }
 
 impl Purpose {
@@ -128,6 +145,9 @@ impl Purpose {
             Self::KeyCheck => b"spike-nexus/v1/key-check",
             Self::Records => b"spike-nexus/v1/records",
             Self::Messages => b"spike-nexus/v1/messages",
+            Self::LiteMessages => b"spike-nexus/v1/lite-messages",
+            Self::Backups => b"spike-nexus/v1/backups",
+            Self::Anchor => b"spike-nexus/v1/anchor",
         }
     }
 }

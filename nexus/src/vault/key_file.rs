@@ -25,6 +25,8 @@ pub enum RootKeySource {
     },
     /// The shares that operators hand in (`/v1/operator/restore`), every time the process starts.
     Operators,
+    /// The shards that SPIKE's Keepers hold; or operators, as above.
+    Keepers,
 }
 
 /// Why there is no root key. Nothing was changed.
@@ -102,8 +104,8 @@ pub enum KeyFileError {
         /// Why.
         source: io::Error,
     },
-    /// Operators have not handed it in yet.
-    #[error("operators bring the root key")]
+    /// Nobody has brought it yet.
+    #[error("operators or Keepers bring the root key")]
     Awaited,
     /// No random bytes for a new key.
     #[error("could not create a root key")]
@@ -125,7 +127,15 @@ impl RootKeySource {
                 0o037,
                 "set LoadCredential= or LoadCredentialEncrypted= in the unit",
             ),
-            Self::Operators => Err(KeyFileError::Awaited),
+            Self::Operators | Self::Keepers => Err(KeyFileError::Awaited),
+        }
+    }
+
+    /// Whether the key comes after the start, from others.
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Self::KeyFile(_) | Self::CredentialsDirectory { .. } => false,
+            Self::Operators | Self::Keepers => true,
         }
     }
 
@@ -133,7 +143,7 @@ impl RootKeySource {
     pub fn load_or_create(&self) -> Result<RootKey, KeyFileError> {
         match (self, self.load()) {
             (Self::KeyFile(path), Err(KeyFileError::Missing { .. })) => create(path),
-            (Self::KeyFile(_) | Self::CredentialsDirectory { .. } | Self::Operators, answer) => answer,
+            (Self::KeyFile(_) | Self::CredentialsDirectory { .. } | Self::Operators | Self::Keepers, answer) => answer,
         }
     }
 }
@@ -257,8 +267,15 @@ fn decode_hex(hex: &[u8], key: &mut [u8; 32]) -> Option<()> {
 
 fn create(path: &Path) -> Result<RootKey, KeyFileError> {
     ensure_directory_of(path).map_err(|source| failed(path, "create its directory", source))?;
-    check_directory(path)?;
     let key = RootKey::generate()?;
+    write_new(path, &key)?;
+    tracing::info!(path = %path.display(), "created a root key; back it up: without it the database cannot be read");
+    Ok(key)
+}
+
+/// Writes a key file that is not there yet: whole and durable, or not at all.
+pub(super) fn write_new(path: &Path, key: &RootKey) -> Result<(), KeyFileError> {
+    check_directory(path)?;
     // The last byte stays the newline.
     let mut text = Zeroizing::new([b'\n'; 65]);
     for (byte, pair) in key.expose_secret().iter().zip(text.chunks_exact_mut(2)) {
@@ -271,9 +288,7 @@ fn create(path: &Path) -> Result<RootKey, KeyFileError> {
         file.write_all(text.as_slice())?;
         draft.publish(&file)
     };
-    write().map_err(|source| failed(path, "create it", source))?;
-    tracing::info!(path = %path.display(), "created a root key; back it up: without it the database cannot be read");
-    Ok(key)
+    write().map_err(|source| failed(path, "create it", source))
 }
 
 fn failed(path: &Path, action: &'static str, source: io::Error) -> KeyFileError {

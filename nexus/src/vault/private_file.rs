@@ -3,7 +3,7 @@
 //! **Owns** the open flags (no symbolic links, no terminals, close on exec), mode 0600 in 0700 directories, and
 //! creation that is all or nothing: temporary name, fsync, rename without replacing, fsync of the directory.
 //!
-//! **Refuses** to follow a symbolic link and to replace a file that exists.
+//! **Refuses** to follow a symbolic link, and to replace a file that exists unless that is what was asked for.
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -58,6 +58,14 @@ impl Draft {
         sync_directory_of(&self.path)
     }
 
+    /// Gives the file its real name, durably, in the place of whatever has that name.
+    pub(crate) fn replace(mut self, file: &File) -> io::Result<()> {
+        file.sync_all()?;
+        rustix::fs::renameat(CWD, &self.temporary, CWD, &self.path)?;
+        self.published = true;
+        sync_directory_of(&self.path)
+    }
+
     /// Where the file is now.
     pub(crate) fn temporary(&self) -> &Path {
         &self.temporary
@@ -71,6 +79,20 @@ impl Drop for Draft {
         {
             tracing::warn!(path = %self.temporary.display(), %error, "could not remove a temporary file");
         }
+    }
+}
+
+/// Gives a file another file's name and takes that one's place, durably. Both are in one directory.
+pub(crate) fn replace_durably(from: &Path, to: &Path) -> io::Result<()> {
+    rustix::fs::renameat(CWD, from, CWD, to)?;
+    sync_directory_of(to)
+}
+
+/// Removes a file, durably. It may be gone already.
+pub(crate) fn remove_durably(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => sync_directory_of(path),
     }
 }
 

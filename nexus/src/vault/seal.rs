@@ -8,7 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::key::{KeyTerm, RootKey};
-use super::keyring::{Keyring, KeyringRecord, UnlockError};
+use super::keyring::{Keyring, KeyringRecord, Keyrings, UnlockError};
 use super::random::{RandomError, RandomSource, operating_system};
 
 /// Which row a record belongs to. All of it is authenticated: change one byte and the record does not open.
@@ -83,6 +83,9 @@ pub enum SealError {
     /// All 2³² - 1 terms are used up.
     #[error("there is no key term after {0}")]
     LastTerm(KeyTerm),
+    /// The keyring must not change while a root key is to come that only people have.
+    #[error("the root key is being changed: confirm or cancel that first")]
+    RekeyPending,
 }
 
 /// Why a record did not open. Never shown to a client: it would tell a forger how far he got.
@@ -109,18 +112,16 @@ pub struct Vault {
 
 impl Vault {
     /// A vault for a new store, and the keyring record to store with it.
-    pub fn create(root: &RootKey, store: Uuid, limits: SealLimits) -> Result<(Self, KeyringRecord), RandomError> {
+    pub fn create(root: &RootKey, store: Uuid, limits: SealLimits) -> Result<(Self, KeyringRecord), SealError> {
         let keyring = Keyring::create(root, store, operating_system)?;
-        let record = keyring.seal(operating_system)?;
-        Ok((
-            Self {
-                keyring,
-                limits,
-                seals: AtomicU64::new(0),
-                random: operating_system,
-            },
-            record,
-        ))
+        let record = keyring.seal(operating_system)?.current;
+        let vault = Self {
+            keyring,
+            limits,
+            seals: AtomicU64::new(0),
+            random: operating_system,
+        };
+        Ok((vault, record))
     }
 
     /// The vault of an existing store. [`Vault::count_from`] must follow once the counter has been read.
@@ -134,22 +135,79 @@ impl Vault {
         })
     }
 
-    /// This vault with a new data key, and the keyring record that must be durable before the new vault seals.
-    pub fn rotated(&self) -> Result<(Self, KeyringRecord), SealError> {
-        let keyring = self
-            .keyring
-            .rotated(self.random)?
-            .ok_or(SealError::LastTerm(self.term()))?;
-        let record = keyring.seal(self.random)?;
-        Ok((
-            Self {
-                keyring,
-                limits: self.limits,
-                seals: AtomicU64::new(0),
-                random: self.random,
-            },
-            record,
-        ))
+    /// This vault with a new data key, and the keyring records that must be durable before the new vault seals.
+    pub fn rotated(&self) -> Result<(Self, Keyrings), SealError> {
+        let keyring = self.keyring.rotated(self.random)?;
+        let records = keyring.seal(self.random)?;
+        let vault = Self {
+            seals: AtomicU64::new(0),
+            ..self.with_keyring(keyring)
+        };
+        Ok((vault, records))
+    }
+
+    /// This vault without the record keys of its old terms, and the keyring records to store before it is used. Only
+    /// when no record is sealed under those terms any more.
+    pub fn retired(&self) -> Result<(Self, Keyrings), SealError> {
+        let keyring = self.keyring.retired();
+        let records = keyring.seal(self.random)?;
+        Ok((self.with_keyring(keyring), records))
+    }
+
+    /// This vault for two root keys, and the keyring records to store before that is relied on.
+    pub fn rekeying(&self, new: &RootKey) -> Result<(Self, Keyrings), SealError> {
+        let keyring = self.keyring.with_next(new);
+        let records = keyring.seal(self.random)?;
+        Ok((self.with_keyring(keyring), records))
+    }
+
+    /// This vault under a new root key alone, if `record` is what [`Vault::rekeying`] gave for it.
+    pub fn rekeyed(&self, new: &RootKey, record: &[u8]) -> Result<Self, UnlockError> {
+        let keyring = Keyring::open(new, *self.store(), record)?;
+        if keyring.same_terms(&self.keyring) {
+            Ok(self.with_keyring(keyring))
+        } else {
+            Err(UnlockError::Damaged)
+        }
+    }
+
+    /// This vault for two root keys, whose records are stored already.
+    pub fn with_next_root(&self, new: &RootKey) -> Self {
+        self.with_keyring(self.keyring.with_next(new))
+    }
+
+    /// This vault under its own root key alone.
+    pub fn without_next_root(&self) -> Self {
+        self.with_keyring(self.keyring.without_next())
+    }
+
+    /// This vault, whose second keyring record is under a root key that is not here.
+    #[must_use]
+    pub fn with_unknown_next_root(self) -> Self {
+        Self {
+            keyring: self.keyring.with_unknown_next(),
+            ..self
+        }
+    }
+
+    /// Whether the root key is being changed.
+    pub fn has_next_root(&self) -> bool {
+        self.keyring.has_next()
+    }
+
+    /// The terms before the current one that still open records, ascending.
+    pub fn old_terms(&self) -> Vec<KeyTerm> {
+        self.keyring.old_terms().collect()
+    }
+
+    /// The same count of seals and the same random source, for the same or a later keyring.
+    fn with_keyring(&self, keyring: Keyring) -> Self {
+        Self {
+            keyring,
+            limits: self.limits,
+            seals: AtomicU64::new(self.seals()),
+            random: self.random,
+        }
     }
 
     /// Seals a plaintext for a row. The nonce is drawn here and nowhere else.
@@ -164,10 +222,14 @@ impl Vault {
         Ok(Sealed(seal_with(cipher, &self.aad(row, term), plaintext, self.random)?))
     }
 
+    /// The term that a record says it is sealed under. Not checked: only opening it shows whether that is true.
+    pub fn term_of(record: &[u8]) -> Option<KeyTerm> {
+        KeyTerm::try_from(record_term(record)?).ok()
+    }
+
     /// Opens the record of a row.
     pub fn open(&self, row: &RowId<'_>, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
-        let term = record_term(record).ok_or(UnsealError::Unparsable)?;
-        let term = KeyTerm::try_from(term).map_err(|_| UnsealError::Unparsable)?;
+        let term = Self::term_of(record).ok_or(UnsealError::Unparsable)?;
         unseal_with(self.keyring.cipher(term)?, &self.aad(row, term), record)
     }
 

@@ -8,6 +8,7 @@
 use crypto_bigint::U256;
 use crypto_bigint::modular::ConstMontyForm;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::key::RootKey;
@@ -52,6 +53,11 @@ impl Sharing {
         };
         let sensible = (1..=Self::MOST).contains(&sharing.shares) && (1..=sharing.shares).contains(&sharing.threshold);
         sensible.then_some(sharing).ok_or(InvalidSharing { shares, threshold })
+    }
+
+    /// How many there are.
+    pub fn shares(self) -> u16 {
+        self.shares
     }
 
     /// How many give the key back.
@@ -118,6 +124,24 @@ impl RootKey {
 
     /// The shares of this key, always the same.
     pub fn split(&self, sharing: Sharing) -> Result<Vec<Share>, NotAScalar> {
+        let polynomial = self.polynomial(sharing)?;
+        let share = |id: u16| Share {
+            id,
+            value: bytes(&evaluate(&polynomial, id)),
+        };
+        Ok((1..=sharing.shares).map(share).collect())
+    }
+
+    /// Whether these are shares of this key. They all follow from the key, so a key that was rebuilt from shares which
+    /// do not belong together fails this (unless one share is enough: then nothing can be told).
+    pub fn made(&self, shares: &[Share], sharing: Sharing) -> bool {
+        self.polynomial(sharing).is_ok_and(|polynomial| {
+            let own = |share: &Share| bytes(&evaluate(&polynomial, share.id)).ct_eq(&*share.value);
+            shares.iter().all(|share| bool::from(own(share)))
+        })
+    }
+
+    fn polynomial(&self, sharing: Sharing) -> Result<Zeroizing<Vec<Scalar>>, NotAScalar> {
         let constant = scalar(self.expose_secret()).filter(|key| **key != Scalar::ZERO);
         let mut chain = Chain::of(self.expose_secret());
         let mut polynomial = Zeroizing::new(Vec::with_capacity(sharing.threshold.into()));
@@ -125,11 +149,7 @@ impl RootKey {
         for _ in 1..sharing.threshold {
             polynomial.push(*chain.scalar());
         }
-        let share = |id: u16| Share {
-            id,
-            value: bytes(&evaluate(&polynomial, id)),
-        };
-        Ok((1..=sharing.shares).map(share).collect())
+        Ok(polynomial)
     }
 
     /// The key that these shares belong to. Too few of them, or wrong ones, give another key and no error: hold it

@@ -228,7 +228,7 @@ fn after_a_rotation_old_records_open_and_new_ones_name_the_new_term() {
     let after = new.seal(&row(b"k", b"c"), b"after").unwrap();
     assert_eq!(after.as_bytes()[1..5], [0, 0, 0, 2]);
     assert_eq!(*new.open(&row(b"k", b"c"), before.as_bytes()).unwrap(), b"before");
-    let reopened = Vault::unlock(&root(), STORE, keyring.as_bytes(), LIMITS).unwrap();
+    let reopened = Vault::unlock(&root(), STORE, keyring.current.as_bytes(), LIMITS).unwrap();
     assert_eq!(reopened.term().get(), 2);
     assert_eq!(*reopened.open(&row(b"k", b"c"), before.as_bytes()).unwrap(), b"before");
     assert_eq!(*reopened.open(&row(b"k", b"c"), after.as_bytes()).unwrap(), b"after");

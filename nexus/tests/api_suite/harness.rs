@@ -1,12 +1,12 @@
 //! A Nexus in memory, its trust domain, and clients that say exactly what they are told to.
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use spike_identity::authority::TestAuthority;
 use spike_identity::{Expect, Identity, PeerStream};
-use spike_nexus::{Config, Context, Nexus, Policies};
+use spike_nexus::{Config, Context, Journal, Nexus, Policies};
 use spike_policy::{Roles, TrustRoots};
 use spike_runtime::Readiness;
 use spike_runtime::clock::FakeClock;
@@ -38,7 +38,7 @@ pub(crate) fn path_of(who: &str) -> &str {
 }
 
 pub(crate) struct World {
-    pub(crate) authority: TestAuthority,
+    pub(crate) authority: Arc<TestAuthority>,
     pub(crate) address: SocketAddr,
     pub(crate) readiness: Readiness,
     pub(crate) registry: Registry,
@@ -66,7 +66,25 @@ impl World {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Config), clock: &FakeClock) -> Self {
-        let authority = TestAuthority::new("example.org").unwrap();
+        Self::of(&Arc::new(TestAuthority::new("example.org").unwrap()), change, clock)
+    }
+
+    /// In a trust domain that is there already.
+    pub(crate) fn of(authority: &Arc<TestAuthority>, change: impl FnOnce(&mut Config), clock: &FakeClock) -> Self {
+        Self::open(authority, (change, Journal::off()), clock)
+    }
+
+    /// One whose calls are recorded.
+    pub(crate) fn audited(journal: Journal, change: impl FnOnce(&mut Config)) -> Self {
+        let authority = Arc::new(TestAuthority::new("example.org").unwrap());
+        Self::open(&authority, (change, journal), &FakeClock::at_unix(START))
+    }
+
+    fn open(
+        authority: &Arc<TestAuthority>,
+        (change, journal): (impl FnOnce(&mut Config), Journal),
+        clock: &FakeClock,
+    ) -> Self {
         let identity = authority.identity("/spike/nexus").unwrap();
         let mut config = Config::in_memory(roles());
         change(&mut config);
@@ -76,6 +94,7 @@ impl World {
             clock: clock.shared(),
             registry: registry.clone(),
             readiness: readiness.clone(),
+            audit: journal,
         };
         let nexus = Nexus::open(config, identity.clone(), context).unwrap();
         drop(startup);
@@ -83,7 +102,7 @@ impl World {
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(nexus.run(async move { drop(stopped.await) }));
         Self {
-            authority,
+            authority: Arc::clone(authority),
             address,
 
             readiness,

@@ -218,7 +218,7 @@ async fn operators_bring_the_key_back_share_by_share_and_a_wrong_one_changes_not
             Row("pilot", get.0, get.1, 503, not_ready),
             Row(OPERATOR, RESTORE, &three, 200, half),
             Row(OPERATOR, RESTORE, &one, 200, whole),
-            Row(OPERATOR, RESTORE, &made_up, 200, whole),
+            Row(OPERATOR, RESTORE, &three, 200, whole),
             Row("pilot", get.0, get.1, 200, r#"{"data":{"k":"v"}}"#),
             Row("pilot", "/v1/store/secrets", put, 200, "{}"),
             Row("lite", "/v1/cipher/decrypt", &sealed, 200, r#"{"plaintext":"aGk="}"#),
@@ -240,7 +240,7 @@ async fn a_nexus_that_waits_for_its_key_is_not_ready_and_stops_when_told() {
     world.stop().await.unwrap();
     let mut world = with_source(&directory, RootKeySource::Operators);
     let mut waited = 0;
-    while !world.readiness.waits_for().contains(&"store") {
+    while !world.readiness.waits_for().contains(&"root_key") {
         tokio::task::yield_now().await;
         waited += 1;
         assert!(waited < 1_000_000, "it never says what it waits for");

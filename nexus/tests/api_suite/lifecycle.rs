@@ -1,6 +1,6 @@
 //! Opening, running and stopping a Nexus.
 use spike_identity::authority::TestAuthority;
-use spike_nexus::{Config, Context, Nexus, OpenError};
+use spike_nexus::{Config, Context, Journal, Nexus, OpenError};
 use spike_runtime::clock::FakeClock;
 use spike_runtime::config::{Environment, Layers};
 use spike_runtime::metrics::Registry;
@@ -16,6 +16,7 @@ fn context() -> Context {
         clock: SystemClock::shared(),
         registry: Registry::new("test", "0"),
         readiness,
+        audit: Journal::off(),
     }
 }
 

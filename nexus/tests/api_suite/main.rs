@@ -8,12 +8,18 @@
 )]
 
 mod access;
+mod backup;
 mod cipher;
 mod connections;
 mod dispatch;
 mod feed;
 mod harness;
+mod import;
+mod keeper;
+mod keepers;
 mod keys;
 mod lifecycle;
+mod lite;
 mod policies;
+mod rekey;
 mod secrets;

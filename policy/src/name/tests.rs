@@ -67,6 +67,7 @@ fn ids_are_uuids_of_version_4() {
     let id = PolicyId::from_random_bytes([0xff; 16]);
     assert_eq!(id.to_string(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     assert_eq!(id.to_string().parse::<PolicyId>().unwrap(), id);
+    assert_eq!(id.text().as_slice(), id.to_string().as_bytes());
     assert_eq!(PolicyId::from_bytes(*id.as_bytes()), id);
     for wrong in [
         "",

@@ -14,6 +14,7 @@ mod interner;
 mod typed;
 
 pub use dialect::Shape;
+pub(crate) use dialect::{Found, Language, Row};
 pub use fault::{InvalidPattern, PatternFault};
 pub use interner::Interner;
 

@@ -3,7 +3,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::dialect::{Program, Subjects};
+use super::dialect::{Language, Program, Row, Subjects};
 use super::input::{self, Field};
 use super::{InvalidPattern, Shape};
 
@@ -24,7 +24,7 @@ macro_rules! pattern {
             /// Whether it matches anywhere in the subject, as Go's `MatchString` says. A subject that is not ASCII
             /// never matches.
             pub fn is_match(&self, subject: &str) -> bool {
-                self.program.is_match(subject)
+                self.program.ask(subject)
             }
 
             /// Whether it matches the whole subject, as Go's `^(?:pattern)$` says. A subject that is not ASCII never
@@ -44,9 +44,20 @@ macro_rules! pattern {
                 self.program.hir()
             }
 
+            /// All the subjects it matches; `None` if that takes a large DFA. Costs about a millisecond; meant for advice.
+            pub(crate) fn language(&self) -> Option<Language> {
+                self.program.language()
+            }
+
+            /// The pattern as a row of texts and runs, if it is one: on ASCII it answers as the pattern does. Costs a
+            /// parse; meant for building an index.
+            pub(crate) fn row(&self) -> Option<Row> {
+                self.program.row()
+            }
+
             /// Compiles it now, if that was not done before, so that no later question has to wait for it (about 0.1 ms).
             pub fn prepare(&self) {
-                self.program.prepare();
+                self.program.keep();
             }
 
             /// Whether both run on one shared program (then their texts are equal, too).
@@ -105,6 +116,15 @@ pattern!(
 );
 
 impl IdPattern {
+    /// The pattern of this text and its literal shape, for one parse.
+    pub(crate) fn with_shape(text: &str) -> Result<(Self, Shape), InvalidPattern> {
+        input::check_id(text)?;
+        let read = Program::with_shape(text, Subjects::SpiffeIds);
+        let (program, shape) = read.map_err(|error| input::refused(Field::SpiffeId, text, &error))?;
+        let program = Arc::new(program);
+        Ok((Self { program }, shape))
+    }
+
     /// What its literal text says about the SPIFFE IDs it can match. Costs a parse; meant for building an index.
     pub fn literal_shape(&self) -> Shape {
         self.program.shape(Subjects::SpiffeIds)
@@ -112,6 +132,14 @@ impl IdPattern {
 }
 
 impl PathPattern {
+    /// The pattern of this text and the row that it is, if it is one, for one parse.
+    pub(crate) fn with_row(text: &str) -> Result<(Self, Option<Row>), InvalidPattern> {
+        input::check_path(text)?;
+        let (program, row) = Program::with_row(text).map_err(|error| input::refused(Field::Path, text, &error))?;
+        let program = Arc::new(program);
+        Ok((Self { program }, row))
+    }
+
     /// What its literal text says about the paths it can match. Costs a parse; meant for building an index.
     pub fn literal_shape(&self) -> Shape {
         self.program.shape(Subjects::Printable)

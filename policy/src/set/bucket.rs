@@ -3,36 +3,67 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::index::PatternIndex;
-use crate::pattern::Shape;
+use crate::pattern::{Row, Shape};
 use crate::{AccessPath, PathPattern, Permissions, Policy, PolicyName, reserved};
 
 /// Policies indexed by path pattern. Policies of one pattern hang together, sorted by name.
 pub(super) type PathIndex = PatternIndex<PathPattern, Vec<Arc<Policy>>>;
 
-/// A policy of a list, with what the literal text of its path pattern says: most are never compiled.
-#[derive(Debug)]
+/// A policy of a list, with what a decision asks of it at hand: the policy itself lies elsewhere in memory, and most
+/// path patterns are never compiled.
+#[derive(Clone, Debug)]
 pub(super) struct Member {
     policy: Arc<Policy>,
-    path: Shape,
+    path: Path,
+    permissions: Permissions,
+}
+
+/// What tells whether the path pattern matches.
+#[derive(Clone, Debug)]
+pub(super) enum Path {
+    /// The pattern itself, which is a row of texts and runs.
+    Row(Row),
+    /// What its literal text says, and then the pattern.
+    Literal(Arc<Shape>),
+}
+
+impl Path {
+    /// Of the pattern that is this row, if it is one.
+    pub(super) fn of(pattern: &PathPattern, row: Option<Row>) -> Self {
+        row.map_or_else(|| Self::Literal(Arc::new(pattern.literal_shape())), Self::Row)
+    }
 }
 
 impl Member {
-    fn new(policy: &Arc<Policy>) -> Arc<Self> {
-        Arc::new(Self {
+    fn new(policy: &Arc<Policy>, path: Path) -> Self {
+        Self {
             policy: Arc::clone(policy),
-            path: policy.rule.path.literal_shape(),
-        })
+            path,
+            permissions: policy.rule.permissions,
+        }
     }
 
     pub(super) fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
 
+    /// Bytes of a copy.
+    pub(super) fn weight(&self) -> usize {
+        let text = match &self.path {
+            Path::Row(row) => row.memory(),
+            Path::Literal(_) => 0,
+        };
+        size_of::<Self>() + text
+    }
+
     fn is_match(&self, path: &AccessPath) -> bool {
         let path = path.as_str();
-        self.path
-            .decided(path)
-            .unwrap_or_else(|| self.policy.rule.path.is_match(path))
+        match &self.path {
+            Path::Row(row) => row.is_match(path),
+            Path::Literal(shape) => shape
+                .decided(path)
+                .unwrap_or_else(|| self.policy.rule.path.is_match(path)),
+        }
     }
 }
 
@@ -40,9 +71,9 @@ impl Member {
 #[derive(Clone, Debug)]
 pub(super) enum Bucket {
     /// At most [`FEW`], sorted by name.
-    Few(Vec<Arc<Member>>),
+    Few(Vec<Member>),
     /// More, or more a moment ago; and how many.
-    Many(PathIndex, usize),
+    Many(Box<PathIndex>, usize),
 }
 
 /// Up to here asking one by one is as fast as an index.
@@ -55,19 +86,22 @@ impl Default for Bucket {
 }
 
 impl Bucket {
-    /// The same with one policy more. Its name must be new.
+    /// The same with one policy more, whose path pattern says `path`. Its name must be new.
     #[must_use]
-    pub(super) fn with(&self, policy: &Arc<Policy>) -> Self {
+    pub(super) fn with(&self, policy: &Arc<Policy>, path: Path) -> Self {
         match self {
             Self::Few(members) if members.len() < FEW => {
-                let mut members = members.clone();
                 let at = members.partition_point(|m| m.policy.rule.name < policy.rule.name);
-                members.insert(at, Member::new(policy));
-                Self::Few(members)
+                // Reserved in one go: of 100,000 such lists none has room to spare.
+                let mut more = Vec::with_capacity(members.len() + 1);
+                more.extend_from_slice(members.get(..at).unwrap_or_default());
+                more.push(Member::new(policy, path));
+                more.extend_from_slice(members.get(at..).unwrap_or_default());
+                Self::Few(more)
             }
             Self::Few(members) => {
-                let all = members.iter().map(|m| m.policy()).chain([policy]);
-                Self::Many(index(all), members.len() + 1)
+                let all = members.iter().map(Member::policy).chain([policy]);
+                Self::Many(Box::new(index(all)), members.len() + 1)
             }
             Self::Many(index, count) => {
                 let mut index = index.clone();
@@ -118,14 +152,22 @@ impl Bucket {
         }
     }
 
+    /// How many of its policies are asked about a path; an index counts as a full list.
+    pub(super) fn asked(&self) -> usize {
+        match self {
+            Self::Few(members) => members.len(),
+            Self::Many(..) => FEW,
+        }
+    }
+
     /// The policies, in no particular order.
     pub(super) fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
         let (few, many) = match self {
             Self::Few(members) => (members.as_slice(), None),
-            Self::Many(index, _) => (&[][..], Some(index)),
+            Self::Many(index, _) => (&[][..], Some(index.as_ref())),
         };
         let many = many.into_iter().flat_map(PatternIndex::values).flatten();
-        few.iter().map(|member| member.policy()).chain(many)
+        few.iter().map(Member::policy).chain(many)
     }
 
     /// How many policies.
@@ -148,18 +190,16 @@ pub(super) fn find<'t>(index: &'t PathIndex, path: &AccessPath, wanted: Permissi
 }
 
 /// A policy of a list that gives all of this on this path. Policies that give too little are not even matched.
-pub(super) fn find_in<'t>(list: &'t [Arc<Member>], path: &AccessPath, wanted: Permissions) -> Option<&'t Arc<Policy>> {
+pub(super) fn find_in<'t>(list: &'t [Member], path: &AccessPath, wanted: Permissions) -> Option<&'t Arc<Policy>> {
     let found = list.iter().find(|member| {
-        member.policy.rule.permissions.satisfies_all(wanted)
-            && member.is_match(path)
-            && reserved::may_reach(&member.policy, path)
+        member.permissions.satisfies_all(wanted) && member.is_match(path) && reserved::may_reach(&member.policy, path)
     });
-    found.map(|member| member.policy())
+    found.map(Member::policy)
 }
 
 /// Visits the policies of a list whose path pattern matches.
 pub(super) fn visit_in<'t, B>(
-    list: &'t [Arc<Member>],
+    list: &'t [Member],
     path: &AccessPath,
     visit: &mut impl FnMut(&'t Arc<Policy>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {

@@ -86,12 +86,12 @@ impl<T: Clone> GramTable<T> {
         if grams.is_empty() { None } else { Some((costs, grams)) }
     }
 
-    /// Puts an item under a gram.
-    pub(super) fn insert(&mut self, gram: Gram, item: T) {
+    /// Puts an item under a gram, and tells how many there are now.
+    pub(super) fn insert(&mut self, gram: Gram, item: T) -> usize {
         self.sift(gram);
         if let Some(posting) = self.postings.get_mut(&gram) {
             posting.items.push(item);
-            return;
+            return posting.items.len();
         }
         self.postings.insert(Posting {
             gram,
@@ -100,6 +100,7 @@ impl<T: Clone> GramTable<T> {
         if let Some(count) = self.counts.get_mut(gram.class()) {
             *count += 1;
         }
+        1
     }
 
     /// Marks a gram as seen, in a sieve that has room for it.
@@ -131,33 +132,41 @@ impl<T: Clone> GramTable<T> {
     }
 }
 
-impl<T> GramTable<Arc<T>> {
-    /// The items under the grams that the subject has, each once.
-    pub(super) fn candidates(&self, subject: &str) -> Vec<&Arc<T>> {
-        let mut found = Vec::new();
+impl<T: Clone> GramTable<T> {
+    /// The lists of items under the grams that the subject has, each list once.
+    pub(super) fn candidates(&self, subject: &str) -> Vec<&[T]> {
+        let mut found: Vec<&[T]> = Vec::new();
         if self.counts == [0; 3] {
             return found;
         }
-        let mut wrapped = String::with_capacity(subject.len() + 2);
-        wrapped.extend([BEGIN]);
-        wrapped.push_str(subject);
-        wrapped.extend([END]);
         for (length, count) in LENGTHS.into_iter().zip(self.counts) {
             if count == 0 {
                 continue;
             }
-            let grams = wrapped.as_bytes().windows(length).filter_map(Gram::new);
-            for posting in grams
-                .filter(|gram| self.seen.has(*gram))
-                .filter_map(|gram| self.postings.get(&gram))
-            {
-                found.extend(&posting.items);
-            }
+            let grams = grams(subject, length).filter(|gram| self.seen.has(*gram));
+            let postings = grams.filter_map(|gram| self.postings.get(&gram));
+            found.extend(postings.map(|posting| posting.items.as_slice()));
         }
-        found.sort_unstable_by_key(|item| Arc::as_ptr(item));
-        found.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        if found.len() > 1 {
+            found.sort_unstable_by_key(|items| items.as_ptr());
+            found.dedup_by_key(|items| items.as_ptr());
+        }
         found
     }
+}
+
+/// Every gram of this length that stands in the subject, its two ends marked.
+fn grams(subject: &str, length: usize) -> impl Iterator<Item = Gram> {
+    let ends = [BEGIN, END].map(|mark| mark as u8);
+    let [begin, end] = ends.map(std::iter::once);
+    let bytes = begin.chain(subject.bytes()).chain(end);
+    let mut window = 0_u64;
+    let windows = bytes.map(move |byte| {
+        // The last eight bytes, the earliest of them lowest.
+        window = window >> 8 | u64::from(byte) << 56;
+        Gram((window >> (64 - 8 * length)).to_le_bytes())
+    });
+    windows.skip(length - 1)
 }
 
 impl Gram {
@@ -177,14 +186,14 @@ impl Gram {
     }
 }
 
-/// One bit per gram, by a cheap hash. It may say yes wrongly, never no.
+/// Two bits of one word per gram, by a cheap hash. It may say yes wrongly, never no.
 #[derive(Clone, Debug, Default)]
 struct Sieve {
     words: Vec<u64>,
 }
 
 impl Sieve {
-    /// Bits for every gram, so that about one wrong yes comes on sixteen questions.
+    /// Bits for every gram, so that about one wrong yes comes on a hundred questions.
     const BITS: usize = 16;
 
     fn with_room(grams: usize) -> Self {
@@ -197,14 +206,14 @@ impl Sieve {
     }
 
     fn has(&self, gram: Gram) -> bool {
-        let (word, bit) = self.place(gram);
-        self.words.get(word).is_some_and(|bits| bits & bit != 0)
+        let (word, mask) = self.place(gram);
+        self.words.get(word).is_some_and(|bits| bits & mask == mask)
     }
 
     fn add(&mut self, gram: Gram) {
-        let (word, bit) = self.place(gram);
+        let (word, mask) = self.place(gram);
         if let Some(bits) = self.words.get_mut(word) {
-            *bits |= bit;
+            *bits |= mask;
         }
     }
 
@@ -212,7 +221,7 @@ impl Sieve {
     fn place(&self, gram: Gram) -> (usize, u64) {
         let mixed = u64::from_le_bytes(gram.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32;
-        let word = usize::try_from(mixed >> 6).unwrap_or(0) & self.words.len().saturating_sub(1);
-        (word, 1 << (mixed & 63))
+        let word = usize::try_from(mixed >> 12).unwrap_or(0) & self.words.len().saturating_sub(1);
+        (word, 1 << (mixed & 63) | 1 << (mixed >> 6 & 63))
     }
 }

@@ -12,13 +12,17 @@ use super::gram::{Gram, GramTable};
 use super::hash_trie::{HashTrie, Keyed};
 use super::prefix_tree::{PrefixTree, Relation};
 use super::required::required;
-use crate::pattern::Shape;
+use crate::pattern::{Row, Shape};
 use crate::{IdPattern, PathPattern};
 
 /// What an index asks of a pattern.
 pub(super) trait Indexed: Clone + Eq + Hash {
     /// Whether it matches.
     fn is_match(&self, subject: &str) -> bool;
+    /// Compiles it, if that was not done before.
+    fn prepare(&self);
+    /// The pattern as a row, if it is one.
+    fn row(&self) -> Option<Row>;
     /// What its literal text says.
     fn shape(&self) -> Shape;
     /// Sets of texts: every subject it matches has at least one text of each set. A text may begin with
@@ -31,8 +35,8 @@ pub(super) trait Indexed: Clone + Eq + Hash {
 pub(super) struct PatternIndex<P, V> {
     entries: HashTrie<P, Arc<Entry<P, V>>>,
     literal: PrefixTree<Arc<Entry<P, V>>>,
-    grams: GramTable<Arc<Entry<P, V>>>,
-    open: Vec<Arc<Entry<P, V>>>,
+    grams: GramTable<Asked<P, V>>,
+    open: Vec<Asked<P, V>>,
 }
 
 /// A pattern and what hangs on it.
@@ -42,6 +46,18 @@ pub(super) struct Entry<P, V> {
     posted: Posted,
     value: V,
 }
+
+/// An entry in a list that subjects go through, with what answers for its pattern at hand.
+#[derive(Debug)]
+struct Asked<P, V> {
+    row: Option<Row>,
+    entry: Arc<Entry<P, V>>,
+    /// Whether it is posted at no other place.
+    once: bool,
+}
+
+/// A list of more entries than this has their patterns compiled as they come, so that no decision waits for them all.
+const CROWD: usize = 16;
 
 /// Where an entry is posted, so that it can be taken down.
 #[derive(Clone, Debug)]
@@ -81,11 +97,21 @@ impl<P: Indexed, V> Default for PatternIndex<P, V> {
 impl<P: Indexed, V> PatternIndex<P, V> {
     /// Changes what hangs on a pattern: from the former value (if any) to a new one, or to nothing.
     pub(super) fn change(&mut self, pattern: &P, change: impl FnOnce(Option<&V>) -> Option<V>) {
+        self.change_shaped(pattern, || pattern.shape(), change);
+    }
+
+    /// The same with a pattern whose shape is known.
+    pub(super) fn change_shaped(
+        &mut self,
+        pattern: &P,
+        shape: impl FnOnce() -> Shape,
+        change: impl FnOnce(Option<&V>) -> Option<V>,
+    ) {
         let former = self.entries.get(pattern).map(Arc::clone);
         let value = change(former.as_ref().map(|entry| &entry.value));
         match (former, value) {
             (None, None) => {}
-            (None, Some(value)) => self.post(pattern, value),
+            (None, Some(value)) => self.post(pattern, &shape(), value),
             (Some(former), Some(value)) => self.replace(&former, value),
             (Some(former), None) => self.take_down(&former),
         }
@@ -97,17 +123,48 @@ impl<P: Indexed, V> PatternIndex<P, V> {
         subject: &str,
         mut visit: impl FnMut(&'t Arc<Entry<P, V>>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        for entry in self.literal.matches(subject).chain(&self.open) {
-            if entry.posted.decides() || entry.pattern.is_match(subject) {
-                visit(entry)?;
+        let visited = self.visit_some(subject, usize::MAX, |entry| visit(entry).map_break(Some));
+        match visited {
+            ControlFlow::Break(Some(broken)) => ControlFlow::Break(broken),
+            // Nothing is too much.
+            ControlFlow::Break(None) | ControlFlow::Continue(()) => ControlFlow::Continue(()),
+        }
+    }
+
+    /// The same, but with `None` it breaks off when more than `most` patterns would have to be asked.
+    pub(super) fn visit_some<'t, B>(
+        &'t self,
+        subject: &str,
+        most: usize,
+        mut visit: impl FnMut(&'t Arc<Entry<P, V>>) -> ControlFlow<Option<B>>,
+    ) -> ControlFlow<Option<B>> {
+        let mut left = most;
+        for entry in self.literal.matches(subject) {
+            if !entry.posted.decides() {
+                left = spent(left, 1)?;
+                if !entry.pattern.is_match(subject) {
+                    continue;
+                }
+            }
+            visit(entry)?;
+        }
+        left = spent(left, self.open.len())?;
+        for asked in self.open.iter().filter(|asked| asked.is_match(subject)) {
+            visit(&asked.entry)?;
+        }
+        let lists = self.grams.candidates(subject);
+        spent(left, lists.iter().map(|list| list.len()).sum())?;
+        let mut several = Vec::new();
+        for asked in lists.into_iter().flatten().filter(|asked| asked.is_match(subject)) {
+            if asked.once {
+                visit(&asked.entry)?;
+            } else {
+                several.push(&asked.entry);
             }
         }
-        for entry in self.grams.candidates(subject) {
-            if entry.pattern.is_match(subject) {
-                visit(entry)?;
-            }
-        }
-        ControlFlow::Continue(())
+        several.sort_unstable_by_key(|entry| Arc::as_ptr(entry));
+        several.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        several.into_iter().try_for_each(visit)
     }
 
     /// Every value.
@@ -115,9 +172,8 @@ impl<P: Indexed, V> PatternIndex<P, V> {
         self.entries.iter().map(|entry| &entry.value)
     }
 
-    fn post(&mut self, pattern: &P, value: V) {
-        let shape = pattern.shape();
-        let posted = match &shape {
+    fn post(&mut self, pattern: &P, shape: &Shape, value: V) {
+        let posted = match shape {
             Shape::Exact(_) | Shape::Prefix { decides: true, .. } => Posted::Literal { decides: true },
             Shape::Any => Posted::Open { decides: true },
             Shape::Prefix { decides: false, .. } | Shape::Other => match self.grams.choose(&pattern.required()) {
@@ -134,16 +190,23 @@ impl<P: Indexed, V> PatternIndex<P, V> {
         self.entries.insert(Arc::clone(&entry));
         match &entry.posted {
             Posted::Literal { .. } => {
-                for (text, relation) in texts(&shape) {
+                for (text, relation) in texts(shape) {
                     self.literal.insert(text, relation, Arc::clone(&entry));
                 }
             }
             Posted::Grams(grams) => {
+                let asked = Asked::of(&entry);
+                let mut most = 0;
                 for gram in grams {
-                    self.grams.insert(*gram, Arc::clone(&entry));
+                    most = most.max(self.grams.insert(*gram, asked.clone()));
                 }
+                asked.ready_for(most);
             }
-            Posted::Open { .. } => self.open.push(Arc::clone(&entry)),
+            Posted::Open { .. } => {
+                let asked = Asked::of(&entry);
+                asked.ready_for(self.open.len());
+                self.open.push(asked);
+            }
         }
     }
 
@@ -155,35 +218,93 @@ impl<P: Indexed, V> PatternIndex<P, V> {
         };
         let entry = Arc::new(entry);
         self.entries.insert(Arc::clone(&entry));
-        let swap = |list: &mut Vec<Arc<Entry<P, V>>>| {
-            for place in list.iter_mut().filter(|place| Arc::ptr_eq(place, former)) {
-                *place = Arc::clone(&entry);
-            }
-        };
-        self.at_places(former, swap);
+        let next = Some(&entry);
+        self.at_places(&Exchange { former, next });
     }
 
     fn take_down(&mut self, former: &Arc<Entry<P, V>>) {
         self.entries.remove(&former.pattern);
-        self.at_places(former, |list| list.retain(|entry| !Arc::ptr_eq(entry, former)));
+        self.at_places(&Exchange { former, next: None });
     }
 
-    /// Changes every list in which an entry is posted.
-    fn at_places(&mut self, entry: &Entry<P, V>, mut change: impl FnMut(&mut Vec<Arc<Entry<P, V>>>)) {
-        match &entry.posted {
+    /// Makes an exchange wherever an entry is posted.
+    fn at_places(&mut self, exchange: &Exchange<'_, P, V>) {
+        let in_tree = |list: &mut Vec<Arc<_>>| list.retain_mut(|entry| exchange.make(entry));
+        let in_list = |list: &mut Vec<Asked<_, _>>| list.retain_mut(|asked| exchange.make(&mut asked.entry));
+        match &exchange.former.posted {
             Posted::Literal { .. } => {
-                for (text, relation) in texts(&entry.pattern.shape()) {
-                    self.literal.change(text, relation, &mut change);
+                for (text, relation) in texts(&exchange.former.pattern.shape()) {
+                    self.literal.change(text, relation, &mut { in_tree });
                 }
             }
             Posted::Grams(grams) => {
                 for gram in grams {
-                    self.grams.change(*gram, &mut change);
+                    self.grams.change(*gram, &mut { in_list });
                 }
             }
-            Posted::Open { .. } => change(&mut self.open),
+            Posted::Open { .. } => in_list(&mut self.open),
         }
     }
+}
+
+/// An entry goes; another one of the same pattern takes its place, or none.
+struct Exchange<'e, P, V> {
+    former: &'e Arc<Entry<P, V>>,
+    next: Option<&'e Arc<Entry<P, V>>>,
+}
+
+impl<P, V> Exchange<'_, P, V> {
+    /// Whether the place is kept.
+    fn make(&self, place: &mut Arc<Entry<P, V>>) -> bool {
+        match self.next {
+            _ if !Arc::ptr_eq(place, self.former) => true,
+            Some(next) => {
+                *place = Arc::clone(next);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl<P: Indexed, V> Asked<P, V> {
+    fn of(entry: &Arc<Entry<P, V>>) -> Self {
+        Self {
+            row: entry.pattern.row(),
+            entry: Arc::clone(entry),
+            once: !matches!(&entry.posted, Posted::Grams(grams) if grams.len() > 1),
+        }
+    }
+
+    fn is_match(&self, subject: &str) -> bool {
+        match &self.row {
+            Some(row) => row.is_match(subject),
+            None => self.entry.posted.decides() || self.entry.pattern.is_match(subject),
+        }
+    }
+
+    /// Compiles the pattern if it stands in a crowd.
+    fn ready_for(&self, crowd: usize) {
+        if crowd > CROWD && self.row.is_none() && !self.entry.posted.decides() {
+            self.entry.pattern.prepare();
+        }
+    }
+}
+
+impl<P, V> Clone for Asked<P, V> {
+    fn clone(&self) -> Self {
+        Self {
+            row: self.row.clone(),
+            entry: Arc::clone(&self.entry),
+            once: self.once,
+        }
+    }
+}
+
+/// What is left; breaks off with `None` when it is not enough.
+fn spent<B>(left: usize, cost: usize) -> ControlFlow<Option<B>, usize> {
+    left.checked_sub(cost)
+        .map_or(ControlFlow::Break(None), ControlFlow::Continue)
 }
 
 impl Posted {
@@ -219,6 +340,14 @@ impl Indexed for IdPattern {
         self.is_match(subject)
     }
 
+    fn prepare(&self) {
+        self.prepare();
+    }
+
+    fn row(&self) -> Option<Row> {
+        self.row()
+    }
+
     fn shape(&self) -> Shape {
         self.literal_shape()
     }
@@ -234,6 +363,14 @@ impl Indexed for IdPattern {
 impl Indexed for PathPattern {
     fn is_match(&self, subject: &str) -> bool {
         self.is_match(subject)
+    }
+
+    fn prepare(&self) {
+        self.prepare();
+    }
+
+    fn row(&self) -> Option<Row> {
+        self.row()
     }
 
     fn shape(&self) -> Shape {

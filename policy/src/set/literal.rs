@@ -22,6 +22,9 @@ impl Shape {
 /// The first of these subjects that the pattern matches. The pattern is asked only about subjects that have every text
 /// it requires.
 pub(crate) fn first_match(pattern: &PathPattern, subjects: &[&'static str]) -> Option<&'static str> {
+    if let Some(row) = pattern.row() {
+        return subjects.iter().copied().find(|subject| row.is_match(subject));
+    }
     let shape = pattern.literal_shape();
     let sets = match shape {
         Shape::Exact(_) | Shape::Any | Shape::Prefix { decides: true, .. } => Vec::new(),

@@ -10,13 +10,15 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::pattern::Interner;
-use crate::{IdPattern, Policy, PolicyId, PolicyName, Rule, SpiffeId};
+use crate::pattern::{Interner, Shape};
+use crate::{Access, DenyReason, IdPattern, InvalidPattern, PathPattern, Policy, PolicyId, PolicyName, Rule, SpiffeId};
 
 mod bucket;
+mod glance;
 mod gram;
 mod hash_trie;
 mod index;
+mod label;
 mod literal;
 mod prefix_tree;
 mod required;
@@ -44,9 +46,54 @@ pub struct PolicySet {
     interner: Arc<Interner>,
 }
 
+/// A policy and what an index reads off its patterns. Reading that is most of the work of putting it into a set and
+/// needs no set, so many can be prepared at the same time.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    policy: Arc<Policy>,
+    identity: Shape,
+    path: bucket::Path,
+}
+
+impl From<Arc<Policy>> for Prepared {
+    fn from(policy: Arc<Policy>) -> Self {
+        Self {
+            identity: policy.rule.spiffe_id.literal_shape(),
+            path: bucket::Path::of(&policy.rule.path, policy.rule.path.row()),
+            policy,
+        }
+    }
+}
+
+impl Prepared {
+    /// The policy of these patterns. Cheaper than `Prepared::from`: each text is parsed once.
+    ///
+    /// # Errors
+    /// As `text.parse::<IdPattern>()` and `text.parse::<PathPattern>()`.
+    pub fn read(
+        spiffe_id: &str,
+        path: &str,
+        policy: impl FnOnce(IdPattern, PathPattern) -> Policy,
+    ) -> Result<Self, InvalidPattern> {
+        let (spiffe_id, identity) = IdPattern::with_shape(spiffe_id)?;
+        let (pattern, row) = PathPattern::with_row(path)?;
+        let path = bucket::Path::of(&pattern, row);
+        Ok(Self {
+            policy: Arc::new(policy(spiffe_id, pattern)),
+            identity,
+            path,
+        })
+    }
+}
+
 impl PolicySet {
     /// The set of these policies. Of several with one name the last counts.
     pub fn new(generation: Generation, policies: impl IntoIterator<Item = Arc<Policy>>) -> Self {
+        Self::of_prepared(generation, policies.into_iter().map(Prepared::from))
+    }
+
+    /// The same of policies that were prepared.
+    pub fn of_prepared(generation: Generation, policies: impl IntoIterator<Item = Prepared>) -> Self {
         let mut set = Self {
             generation,
             by_name: HashTrie::default(),
@@ -55,7 +102,7 @@ impl PolicySet {
             interner: Arc::default(),
         };
         for policy in policies {
-            set.put(&policy);
+            set.put(policy);
         }
         set
     }
@@ -71,7 +118,7 @@ impl PolicySet {
             next.remove(name);
         }
         for policy in put {
-            next.put(policy);
+            next.put(Prepared::from(Arc::clone(policy)));
         }
         next
     }
@@ -117,8 +164,15 @@ impl PolicySet {
         view
     }
 
-    fn put(&mut self, policy: &Arc<Policy>) {
-        let policy = &self.shared(policy);
+    /// What a view of the identity says about the access, found without making one; `None` for an identity whose policies
+    /// are so many, or so hard to find, that a view should be made.
+    pub(crate) fn glance(&self, access: &Access) -> Option<Result<&Arc<Policy>, DenyReason>> {
+        glance::judge(&self.identities, access)
+    }
+
+    fn put(&mut self, prepared: Prepared) {
+        let Prepared { policy, identity, path } = prepared;
+        let policy = &self.shared(&policy);
         self.remove(&policy.rule.name);
         if let Some(same_id) = self.by_id.get(&policy.id).map(Arc::clone) {
             // Ids are unique in the store. Should they not be, the later policy counts, in every index alike.
@@ -126,10 +180,11 @@ impl PolicySet {
         }
         self.by_name.insert(Arc::clone(policy));
         self.by_id.insert(Arc::clone(policy));
-        self.identities.change(&policy.rule.spiffe_id, |former| match former {
-            Some(bucket) => Some(bucket.with(policy)),
-            None => Some(Bucket::default().with(policy)),
-        });
+        let with = |former: Option<&Bucket>| match former {
+            Some(bucket) => Some(bucket.with(policy, path)),
+            None => Some(Bucket::default().with(policy, path)),
+        };
+        self.identities.change_shaped(&policy.rule.spiffe_id, || identity, with);
     }
 
     /// The policy on programs that others of the same texts use already.

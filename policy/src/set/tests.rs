@@ -121,7 +121,12 @@ fn a_gram_table_offers_every_item_whose_text_the_subject_has() {
             }
         }
         let subject: String = (0..20).map(|_| ["a", "b", "/", "1"][below(4)]).collect();
-        let found: BTreeSet<usize> = table.candidates(&subject).into_iter().map(|item| item.0).collect();
+        let found: BTreeSet<usize> = table
+            .candidates(&subject)
+            .into_iter()
+            .flatten()
+            .map(|item| item.0)
+            .collect();
         for (item, _) in texts.iter().filter(|(item, _)| subject.contains(&item.1)) {
             assert!(found.contains(&item.0), "{subject} has {}", item.1);
             wanted += 1;
@@ -295,4 +300,98 @@ fn policies_of_equal_texts_share_one_program_in_every_generation() {
     let first = &next.get(&policies[1].rule.name).unwrap().rule.path;
     assert!(next.iter().all(|p| p.rule.path.shares_program_with(first)));
     assert_eq!(next.len(), 50);
+}
+
+#[test]
+fn a_list_that_is_searched_often_becomes_an_index_and_answers_as_before() {
+    // Each has an identity pattern of its own, and all of them match: lists that no index of one pattern helps with.
+    let policies: Vec<_> = (0..300)
+        .map(|n| {
+            let path = match n % 3 {
+                0 => format!("^a/{n}/[a-z]+$"),
+                1 => format!("^(a|b)/{n}/"),
+                _ => format!("{n}/x$"),
+            };
+            policy(
+                n,
+                &format!("^spiffe://example\\.org/[a-z]{{1,{}}}$", n + 10),
+                &path,
+                "read",
+            )
+        })
+        .collect();
+    let set = PolicySet::new(Generation(1), policies.iter().cloned());
+    let view = set.view(&"spiffe://example.org/web".parse().unwrap());
+    assert_eq!(view.len(), 300);
+    let mut below = numbers(6);
+    let (mut found, mut made) = (0, 0);
+    for search in 0..1_000 {
+        let path = format!("{}/{}/{}", ["a", "b"][below(2)], below(320), ["x", "7"][below(2)]);
+        let path: crate::AccessPath = path.parse().unwrap();
+        let expected = policies.iter().find(|p| p.rule.path.is_match(path.as_str()));
+        let answer = view.find(&path, Permission::Read);
+        assert_eq!(answer.is_some(), expected.is_some(), "search {search}: {path}");
+        if answer.is_none() {
+            assert_eq!(view.why_not(&path, Permission::Read), crate::DenyReason::PathUnmatched);
+        }
+        assert_eq!(view.find(&path, Permission::Write), None);
+        found += usize::from(answer.is_some());
+        made += usize::from(view.has_index());
+    }
+    assert!(
+        found > 200 && made > 500 && made < 1_000,
+        "{found} found, {made} with an index"
+    );
+}
+
+#[test]
+fn what_is_said_at_a_glance_is_what_a_view_says() {
+    let mut below = numbers(7);
+    let class = |n: usize| format!("^spiffe://example\\.org/[a-z]{{1,{}}}$", n + 1);
+    // From a policy or two to more than a glance takes in, by patterns and by policies.
+    let (mut brief, mut refused, mut allowed) = (0, 0, 0);
+    for (patterns, each) in [(1, 1), (1, 12), (3, 12), (4, 12), (12, 1), (13, 1), (1, 40), (30, 3)] {
+        let policies = (0..patterns * each).map(|n| {
+            let permission = ["read", "write"][below(2)];
+            policy(
+                n as u64,
+                &class(n % patterns),
+                &format!("^t{}/[a-z]+$", below(6)),
+                permission,
+            )
+        });
+        let set = PolicySet::new(Generation(1), policies);
+        for _ in 0..300 {
+            let who: SpiffeId = [
+                "spiffe://example.org/a",
+                "spiffe://example.org/web",
+                "spiffe://example.org/9",
+            ][below(3)]
+            .parse()
+            .unwrap();
+            let access = Access {
+                permission: [Permission::Read, Permission::Write, Permission::List][below(3)],
+                path: format!("t{}/{}", below(7), ["x", "7"][below(2)]).parse().unwrap(),
+                who,
+            };
+            let view = set.view(&access.who);
+            let expected = match view.find(&access.path, access.permission) {
+                Some(_) => Ok(()),
+                None => Err(view.why_not(&access.path, access.permission)),
+            };
+            match set.glance(&access) {
+                Some(answer) => {
+                    let blamed = answer.map(|policy| assert!(policy.rule.path.is_match(access.path.as_str())));
+                    assert_eq!(blamed, expected, "{patterns} x {each}: {access:?}");
+                    allowed += usize::from(expected.is_ok());
+                    brief += 1;
+                }
+                None => refused += 1,
+            }
+        }
+    }
+    assert!(
+        brief > 800 && refused > 400 && allowed > 100,
+        "{brief} {refused} {allowed}"
+    );
 }

@@ -1,5 +1,6 @@
 //! What one identity may do under one generation.
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::Generation;
@@ -18,10 +19,32 @@ pub struct IdentityView {
     /// Policies of patterns that have many, each with its own index.
     many: Vec<Arc<Entry<IdPattern, Bucket>>>,
     /// Policies of patterns that have few.
-    few: Vec<Arc<Member>>,
-    /// An index of `few`, made when it is first needed.
-    few_index: OnceLock<PathIndex>,
+    few: Vec<Member>,
+    few_index: Index,
 }
+
+/// An index of a list, made when the list has been searched often.
+#[derive(Debug, Default)]
+struct Index {
+    searches: AtomicU32,
+    made: OnceLock<PathIndex>,
+}
+
+/// Making an index takes about as long as searching its list this often. So whoever asks once never waits for an index,
+/// and whoever goes on asking has paid at most double.
+const SEARCHES: u32 = 128;
+
+impl Clone for Index {
+    fn clone(&self) -> Self {
+        Self {
+            searches: AtomicU32::new(self.searches.load(Ordering::Relaxed)),
+            made: self.made.clone(),
+        }
+    }
+}
+
+/// Bytes of a policy in the index of a view: its entry, the places where that is posted, its text there.
+const INDEXED: usize = 768;
 
 impl IdentityView {
     pub(super) fn new(who: &SpiffeId, generation: Generation) -> Self {
@@ -30,7 +53,7 @@ impl IdentityView {
             generation,
             many: Vec::new(),
             few: Vec::new(),
-            few_index: OnceLock::new(),
+            few_index: Index::default(),
         }
     }
 
@@ -61,11 +84,19 @@ impl IdentityView {
         self.few.is_empty() && self.many.is_empty()
     }
 
+    /// Bytes that it comes to take beside what it shares with its set, give or take.
+    pub fn weight(&self) -> usize {
+        let few: usize = self.few.iter().map(Member::weight).sum();
+        let indexed = if self.few.len() > FEW { self.few.len() } else { 0 };
+        let many = self.many.len() * size_of::<Arc<Entry<IdPattern, Bucket>>>();
+        size_of::<Self>() + self.who.as_str().len() + few + many + indexed * INDEXED
+    }
+
     /// The policies that name the identity, in no particular order.
     pub fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
         self.few
             .iter()
-            .map(|member| member.policy())
+            .map(Member::policy)
             .chain(self.many.iter().flat_map(|entry| entry.value().policies()))
     }
 
@@ -76,10 +107,9 @@ impl IdentityView {
 
     /// A single policy that gives all these permissions on this path, and that the guard lets through.
     pub fn find_all(&self, path: &AccessPath, wanted: Permissions) -> Option<&Arc<Policy>> {
-        let among_few = if self.few.len() <= FEW {
-            bucket::find_in(&self.few, path, wanted)
-        } else {
-            bucket::find(self.few_index(), path, wanted)
+        let among_few = match self.few_index() {
+            None => bucket::find_in(&self.few, path, wanted),
+            Some(index) => bucket::find(index, path, wanted),
         };
         among_few.or_else(|| self.many.iter().find_map(|entry| entry.value().find(path, wanted)))
     }
@@ -89,15 +119,9 @@ impl IdentityView {
         if self.is_empty() {
             return DenyReason::IdentityUnmatched;
         }
-        let mut reason = DenyReason::PathUnmatched;
-        let visited = self.visit(path, |policy| {
-            if policy.rule.permissions.satisfies(permission) {
-                return ControlFlow::Break(DenyReason::ReservedGuard);
-            }
-            reason = DenyReason::PermissionMissing;
-            ControlFlow::Continue(())
-        });
-        visited.break_value().unwrap_or(reason)
+        let mut why = Why::of(permission);
+        let seen = self.visit(path, |policy| why.see(policy));
+        why.reason(seen)
     }
 
     /// Visits the policies whose path pattern matches.
@@ -106,18 +130,56 @@ impl IdentityView {
         path: &AccessPath,
         mut visit: impl FnMut(&'t Arc<Policy>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        if self.few.len() <= FEW {
-            bucket::visit_in(&self.few, path, &mut visit)?;
-        } else {
-            bucket::visit(self.few_index(), path, &mut visit)?;
+        match self.few_index() {
+            None => bucket::visit_in(&self.few, path, &mut visit)?,
+            Some(index) => bucket::visit(index, path, &mut visit)?,
         }
         self.many
             .iter()
             .try_for_each(|entry| entry.value().visit(path, &mut visit))
     }
 
-    fn few_index(&self) -> &PathIndex {
-        self.few_index
-            .get_or_init(|| bucket::index(self.few.iter().map(|member| member.policy())))
+    /// Whether `few` has its index.
+    #[cfg(test)]
+    pub(super) fn has_index(&self) -> bool {
+        self.few_index.made.get().is_some()
+    }
+
+    /// The index of `few`, where there are many of them and it is worth it.
+    fn few_index(&self) -> Option<&PathIndex> {
+        if self.few.len() <= FEW {
+            return None;
+        }
+        let make = || bucket::index(self.few.iter().map(Member::policy));
+        let Index { searches, made } = &self.few_index;
+        made.get()
+            .or_else(|| (searches.fetch_add(1, Ordering::Relaxed) >= SEARCHES).then(|| made.get_or_init(make)))
+    }
+}
+
+/// Why no policy gives a permission, found by looking at those that name identity and path.
+pub(super) struct Why {
+    permission: Permission,
+    reason: DenyReason,
+}
+
+impl Why {
+    pub(super) fn of(permission: Permission) -> Self {
+        let reason = DenyReason::PathUnmatched;
+        Self { permission, reason }
+    }
+
+    /// One more policy whose path pattern matches; it broke off when there is no use in seeing another.
+    pub(super) fn see(&mut self, policy: &Policy) -> ControlFlow<DenyReason> {
+        if policy.rule.permissions.satisfies(self.permission) {
+            return ControlFlow::Break(DenyReason::ReservedGuard);
+        }
+        self.reason = DenyReason::PermissionMissing;
+        ControlFlow::Continue(())
+    }
+
+    /// The reason, after all were seen or one broke off.
+    pub(super) fn reason(self, seen: ControlFlow<DenyReason>) -> DenyReason {
+        seen.break_value().unwrap_or(self.reason)
     }
 }

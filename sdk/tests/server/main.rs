@@ -4,4 +4,5 @@
 mod calls;
 mod feed;
 mod harness;
+mod moving;
 mod nexus;

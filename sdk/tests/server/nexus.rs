@@ -33,6 +33,7 @@ impl Served {
             clock: SystemClock::shared(),
             registry: Registry::new("spike-nexus", "test"),
             readiness: Readiness::new().0,
+            audit: spike_nexus::Journal::off(),
         };
         let identity = authority.identity("/spike/nexus").unwrap();
         let nexus = Nexus::open(Config::in_memory(roles), identity, context).unwrap();

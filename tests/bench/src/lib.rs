@@ -12,6 +12,7 @@
 pub mod cpu;
 pub mod engine;
 pub mod load;
+pub mod peers;
 pub mod sizes;
 pub mod times;
 pub mod workload;

@@ -1,4 +1,5 @@
 //! The load: questions over HTTP/2 on a Unix socket, closed loop, every verdict checked.
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -107,6 +108,46 @@ pub async fn push(socket: &Path, questions: &Arc<Vec<Question>>, shape: Shape) -
         latencies,
     })
 }
+
+/// Asks each of these questions once and checks every answer.
+///
+/// # Errors
+/// When the server fails, or one verdict is wrong.
+pub async fn sweep<Q>(socket: &Path, questions: Range<u64>, question: Q) -> Result<()>
+where
+    Q: Fn(u64) -> Question + Copy + Send + 'static,
+{
+    let next = Arc::new(AtomicU64::new(questions.start));
+    let stream = UnixStream::connect(socket).await.context("the server's socket")?;
+    let (client, connection) = h2::client::handshake(stream).await?;
+    tokio::spawn(connection);
+    let mut tasks = Vec::new();
+    for _ in 0..SWEEPERS {
+        let (next, mut client, end) = (Arc::clone(&next), client.clone(), questions.end);
+        tasks.push(tokio::spawn(async move {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= end {
+                    return Ok::<_, anyhow::Error>(());
+                }
+                client = client.ready().await?;
+                let question = question(at);
+                let code = one(&mut client, &question).await?;
+                ensure!(
+                    (code == 0) == question.allowed,
+                    "question {at}: wrong verdict, code {code}"
+                );
+            }
+        }));
+    }
+    for task in tasks {
+        task.await??;
+    }
+    Ok(())
+}
+
+/// Requests of a sweep in flight.
+const SWEEPERS: usize = 64;
 
 struct Work {
     next: Arc<AtomicU64>,

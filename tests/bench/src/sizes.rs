@@ -9,6 +9,14 @@ const MOST: usize = 1_000_000;
 /// # Errors
 /// When an argument is no number from 1 to 1,000,000.
 pub fn from_arguments() -> Result<Vec<usize>> {
+    from_arguments_or(&BARS)
+}
+
+/// The sizes to measure: these when there are none on the command line.
+///
+/// # Errors
+/// When an argument is no number from 1 to 1,000,000.
+pub fn from_arguments_or(others: &[usize]) -> Result<Vec<usize>> {
     let given = std::env::args().skip(1).map(|word| {
         let size: usize = word
             .replace(['_', ','], "")
@@ -18,5 +26,5 @@ pub fn from_arguments() -> Result<Vec<usize>> {
         Ok(size)
     });
     let sizes = given.collect::<Result<Vec<_>>>()?;
-    Ok(if sizes.is_empty() { BARS.to_vec() } else { sizes })
+    Ok(if sizes.is_empty() { others.to_vec() } else { sizes })
 }

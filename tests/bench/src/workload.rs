@@ -39,12 +39,16 @@ pub enum Mix {
     Mesh,
     /// The first so many share one class of identities and differ by path; the rest are as in the mesh.
     SharedClass(usize),
+    /// Every policy has an identity pattern of its own, and no text tells one from another: only lengths do.
+    Rows,
+    /// The same, and each has to be searched for.
+    Searches,
 }
 
 impl Mix {
     fn shares(self, at: usize) -> bool {
         match self {
-            Self::Mesh => false,
+            Self::Mesh | Self::Rows | Self::Searches => false,
             Self::SharedClass(count) => at < count,
         }
     }
@@ -57,7 +61,10 @@ pub fn policy(at: usize) -> PolicyDocument {
 
 /// The `at`-th policy.
 pub fn policy_of(at: usize, mix: Mix) -> PolicyDocument {
+    let (some, more) = lengths(at);
     let spiffeid_pattern = match at % 50 {
+        _ if mix == Mix::Rows => format!(r"^spiffe://example\.org/ns/[a-z]{{{some}}}/sa/[a-z]{{{more}}}$"),
+        _ if mix == Mix::Searches => format!(r"^spiffe://example\.org/.*/[a-z]{{{some}}}/sa/[a-z]{{{more}}}$"),
         _ if mix.shares(at) => r"^spiffe://example\.org/ns/[a-z0-9-]+/sa/gateway$".to_owned(),
         0..35 => format!(r"^spiffe://example\.org/ns/n{at}/sa/app$"),
         35..45 => format!(r"^spiffe://example\.org/ns/n{at}/"),
@@ -78,13 +85,23 @@ pub fn policy_of(at: usize, mix: Mix) -> PolicyDocument {
 /// When it is not well formed.
 pub fn access(policy: usize, mix: Mix, at: usize) -> Result<(Access, bool)> {
     let allowed = at.is_multiple_of(2);
-    let account = if mix.shares(policy) { "gateway" } else { "app" };
+    let (some, more) = lengths(policy);
+    let who = match mix {
+        Mix::Rows | Mix::Searches => format!("{}/sa/{}", "n".repeat(some), "a".repeat(more)),
+        Mix::SharedClass(_) if mix.shares(policy) => format!("n{policy}/sa/gateway"),
+        Mix::Mesh | Mix::SharedClass(_) => format!("n{policy}/sa/app"),
+    };
     let access = Access {
-        who: format!("spiffe://example.org/ns/n{policy}/sa/{account}").parse()?,
+        who: format!("spiffe://example.org/ns/{who}").parse()?,
         permission: Permission::Read,
         path: format!("services/s{policy}/{}/{at}", word(allowed)).parse()?,
     };
     Ok((access, allowed))
+}
+
+/// Two lengths that together no other policy of 10,000 has.
+fn lengths(policy: usize) -> (usize, usize) {
+    (1 + policy % 100, 1 + policy / 100 % 100)
 }
 
 /// A segment that every policy names, or none.
@@ -100,7 +117,7 @@ pub fn questions(policies: usize, count: usize) -> Vec<Question> {
             let allowed = at.is_multiple_of(2);
             Question {
                 frame: frame(&request(
-                    policy,
+                    format!("spiffe://example.org/ns/n{policy}/sa/app"),
                     &format!("/services/s{policy}/{}/{at}?page=2", word(allowed)),
                 )),
                 allowed,
@@ -109,8 +126,27 @@ pub fn questions(policies: usize, count: usize) -> Vec<Question> {
         .collect()
 }
 
+/// The `at`-th question about an identity and a path that no other one is about: allowed where a policy names a prefix or
+/// a class that the identity is in.
+pub fn stranger(policies: usize, at: u64) -> Question {
+    let spread = usize::try_from(at).unwrap_or(usize::MAX);
+    let policy = spread.wrapping_mul(7_919) % policies;
+    let (who, allowed) = match policy % 50 {
+        35..45 => (format!("n{policy}/sa/w{at}"), true),
+        45..49 => (format!("n{policy}-{at}/sa/app"), true),
+        _ => (format!("r{at}/sa/app"), false),
+    };
+    Question {
+        frame: frame(&request(
+            format!("spiffe://example.org/ns/{who}"),
+            &format!("/services/s{policy}/orders/{at}"),
+        )),
+        allowed,
+    }
+}
+
 /// What Envoy sends for one request with its default headers.
-fn request(policy: usize, path: &str) -> CheckRequest {
+fn request(principal: String, path: &str) -> CheckRequest {
     let headers: HashMap<String, String> = [
         (":authority", "orders.shop.svc:8443"),
         (":method", "GET"),
@@ -140,7 +176,7 @@ fn request(policy: usize, path: &str) -> CheckRequest {
     };
     let source = Peer {
         address: Some(address("10.1.2.3", 51_234)),
-        principal: format!("spiffe://example.org/ns/n{policy}/sa/app"),
+        principal,
         ..Peer::default()
     };
     let destination = Peer {

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod client;
 pub mod envoy;
 pub mod mesh;
+pub mod official;
 pub mod program;
 mod servers;
 pub mod spire;

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::Program;
+use crate::{Program, official};
 
 /// A running server and agent of trust domain `example.org`.
 #[derive(Debug)]
@@ -30,8 +30,9 @@ impl Spire {
     pub fn start(directory: &Path) -> Result<Self> {
         std::fs::create_dir_all(directory)?;
         std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))?;
-        std::fs::write(directory.join("server.conf"), server_conf(directory))?;
-        std::fs::write(directory.join("agent.conf"), agent_conf(directory))?;
+        let port = official::free_address()?.port();
+        std::fs::write(directory.join("server.conf"), server_conf(directory, port))?;
+        std::fs::write(directory.join("agent.conf"), agent_conf(directory, port))?;
         let mut command = Command::new("spire-server");
         command.args(["run", "-config"]).arg(directory.join("server.conf"));
         let mut server = Program::start("spire-server", command, directory)?;
@@ -78,6 +79,21 @@ impl Spire {
     /// # Errors
     /// When SPIRE refuses.
     pub fn register(&mut self, uid: u32, path: &str) -> Result<()> {
+        self.register_all(&[(uid, path)])
+    }
+
+    /// Registers many at once, each a user and the path of its SPIFFE ID, and waits until the agent serves them all.
+    ///
+    /// # Errors
+    /// When SPIRE refuses.
+    pub fn register_all(&mut self, users: &[(u32, &str)]) -> Result<()> {
+        for (uid, path) in users {
+            self.create_entry(*uid, path)?;
+        }
+        users.iter().try_for_each(|(uid, _)| self.wait_for_svid(*uid))
+    }
+
+    fn create_entry(&self, uid: u32, path: &str) -> Result<()> {
         run(Command::new("spire-server")
             .args(["entry", "create", "-socketPath"])
             .arg(self.directory.join("server.sock"))
@@ -88,6 +104,10 @@ impl Spire {
                 &format!("spiffe://{TRUST_DOMAIN}/{path}"),
             ])
             .args(["-selector", &format!("unix:uid:{uid}"), "-x509SVIDTTL", "3600"]))?;
+        Ok(())
+    }
+
+    fn wait_for_svid(&mut self, uid: u32) -> Result<()> {
         let socket = self.socket();
         self.agent.wait_for("an SVID for the new entry", || {
             let mut command = Command::new("spire-agent");
@@ -148,12 +168,12 @@ fn run(command: &mut Command) -> Result<String> {
     Ok(said)
 }
 
-fn server_conf(directory: &Path) -> String {
+fn server_conf(directory: &Path, port: u16) -> String {
     let directory = directory.display();
     format!(
         r#"server {{
     bind_address = "127.0.0.1"
-    bind_port = "8081"
+    bind_port = "{port}"
     socket_path = "{directory}/server.sock"
     trust_domain = "{TRUST_DOMAIN}"
     data_dir = "{directory}/server"
@@ -170,14 +190,14 @@ plugins {{
     )
 }
 
-fn agent_conf(directory: &Path) -> String {
+fn agent_conf(directory: &Path, port: u16) -> String {
     let directory = directory.display();
     format!(
         r#"agent {{
     data_dir = "{directory}/agent"
     log_level = "INFO"
     server_address = "127.0.0.1"
-    server_port = "8081"
+    server_port = "{port}"
     socket_path = "{directory}/agent.sock"
     trust_domain = "{TRUST_DOMAIN}"
     insecure_bootstrap = true

@@ -19,6 +19,7 @@ const CONFIG: &[(&str, &str, &[&str])] = &[
     ("config/ext-authz.yaml", "spike-ext-authz", &["--check-config"]),
     ("config/ext-authz-remote.yaml", "spike-ext-authz", &["--check-config"]),
     ("config/nexus.yaml", "spike-nexus", &["--check"]),
+    ("config/nexus-keepers.yaml", "spike-nexus", &["--check"]),
 ];
 
 /// How many policies each file holds.
@@ -109,7 +110,7 @@ fn there_is_no_shipped_file_that_no_test_knows() {
     assert_eq!(files("envoy"), names(ENVOY.iter().copied()));
     let kubernetes = KUBERNETES.iter().map(|(file, _)| *file);
     assert_eq!(files("examples"), names(kubernetes.chain(PROGRAMS.iter().copied())));
-    assert_eq!(files("config").len() + files("envoy").len(), 14);
+    assert_eq!(files("config").len() + files("envoy").len(), 15);
 }
 
 #[test]

@@ -19,18 +19,32 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("spike-wire", &["spike-policy"]),
     ("spike-identity", &["spike-policy"]),
     ("spike-runtime", &[]),
+    ("spike-audit", &["spike-runtime"]),
     ("spike-sdk", &["spike-policy", "spike-wire", "spike-identity"]),
     (
         "spike-cli",
-        &["spike-policy", "spike-wire", "spike-identity", "spike-sdk"],
+        &[
+            "spike-audit",
+            "spike-policy",
+            "spike-wire",
+            "spike-identity",
+            "spike-sdk",
+        ],
     ),
     (
         "spike-nexus",
-        &["spike-policy", "spike-wire", "spike-identity", "spike-runtime"],
+        &[
+            "spike-audit",
+            "spike-policy",
+            "spike-wire",
+            "spike-identity",
+            "spike-runtime",
+        ],
     ),
     (
         "spike-ext-authz",
         &[
+            "spike-audit",
             "spike-policy",
             "spike-wire",
             "spike-identity",
@@ -128,6 +142,7 @@ const ROOMS: &[&str] = &[
     "wire",
     "identity",
     "runtime",
+    "audit",
     "nexus",
     "ext-authz",
     "sdk",

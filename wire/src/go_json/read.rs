@@ -228,12 +228,12 @@ fn fold(character: char) -> char {
 
 /// Implements [`FromGo`] for a request: each JSON name with the field that takes it.
 macro_rules! from_go {
-    ($type:ty { $($name:literal => $field:ident),* $(,)? }) => {
+    ($type:ty { $($name:literal => $($field:ident).+),* $(,)? }) => {
         impl $crate::go_json::FromGo for $type {
             fn read(&mut self, json: &mut $crate::go_json::Cursor<'_>) -> Result<(), $crate::go_json::InvalidJson> {
                 json.fields(|name, json| {
                     $(if $crate::go_json::is_field(name, $name) {
-                        return $crate::go_json::FromGo::read(&mut self.$field, json);
+                        return $crate::go_json::FromGo::read(&mut self.$($field).+, json);
                     })*
                     let _unknown: &str = name;
                     json.skip()

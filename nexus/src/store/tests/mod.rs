@@ -6,12 +6,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod backups;
 mod bits;
 mod faults;
 mod group;
 mod messages;
 mod policies;
 mod power;
+mod rekey;
+mod reseal;
 mod secrets;
 mod tamper;
 mod test_disk;

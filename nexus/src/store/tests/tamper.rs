@@ -324,3 +324,35 @@ fn a_secret_put_back_to_an_older_copy_is_refused_whole() {
     assert_eq!(store.list_secret_paths().unwrap(), [path("s0"), path("s3")]);
     assert_eq!(password(&store, "s3").unwrap(), "second 3");
 }
+
+#[test]
+fn among_many_rows_which_several_threads_read_exactly_the_touched_ones_are_refused() {
+    const MANY: usize = 3000;
+    let disk = TestDisk::new(Vec::new());
+    let store = create(&disk.disk());
+    let rules = (0..MANY).map(|number| rule(&format!("p{number}"), &format!("^path/{number}$")));
+    wait(store.apply_policies(rules.collect(), at(1))).unwrap();
+    let before = served(&store);
+    drop(store);
+    assert_eq!(served(&open(&disk.disk()).unwrap()), before);
+
+    let rows = rows(&disk, Table::Policies);
+    let mut touched = Vec::new();
+    for (number, (key, row)) in rows.iter().enumerate().step_by(251) {
+        let mut row = row.clone();
+        let last = row.len() - 1;
+        row[last] ^= 1;
+        let gone = number % 2 == 1;
+        set(&disk, Table::Policies, key, (!gone).then_some(row.as_slice()));
+        touched.push(key.clone());
+    }
+    let store = open(&disk.disk()).unwrap();
+    assert_eq!(touched.len(), 12);
+    assert_eq!((served(&store).len(), store.broken().len()), (MANY - 12, 12));
+    let reasons = store.broken().into_iter().map(|record| record.reason);
+    assert_eq!(reasons.filter(|reason| reason.contains("gone")).count(), 6);
+    for policy in store.policies().unwrap().iter() {
+        assert!(!touched.iter().any(|key| key == policy.id.as_bytes()));
+        assert_eq!(before[policy.rule.name.as_str()], policy.rule.path.as_str());
+    }
+}

@@ -1,14 +1,18 @@
 //! A program: an expression that was accepted, compiled when it is first asked.
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use regex_syntax::hir::Hir;
 
 use super::determinism::is_deterministic;
 use super::engine::{Effort, Engine};
+use super::language::Language;
 use super::parser::{Parsed, parse};
+use super::shelf::SHELF;
 use super::syntax_error::{SyntaxError, SyntaxFault};
-use super::{Shape, Subjects, hir, shape, size};
+use super::tree::Node;
+use super::{Row, Shape, Subjects, hir, shape, size};
 
 /// Bytes of an expression that are read at all: far beyond what any field allows.
 const MAX_TEXT: usize = 16 * 1024;
@@ -25,13 +29,9 @@ const DETERMINISTIC: u64 = 2_000;
 /// An expression of the dialect, compiled when it is first asked. A few dozen bytes beside its text until then.
 pub struct Program {
     text: Box<str>,
-    search: Compiled,
-    whole: Compiled,
+    compiled: ArcSwapOption<Engine>,
     anchored: bool,
 }
-
-/// `None` inside: it did not compile (which the size check at parse rules out), and matches nothing.
-type Compiled = OnceLock<Option<Engine>>;
 
 impl Program {
     /// Reads an expression. Accepts what Go's `regexp.Compile` accepts, up to a size.
@@ -41,6 +41,20 @@ impl Program {
     /// instructions (counted repetitions multiplied out) has to be deterministic, or to become a DFA of at most 512 KiB
     /// or an NFA of at most 127 places.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        Self::read(text, |_| ()).map(|(program, ())| program)
+    }
+
+    /// The program and what its literal text says, for one parse.
+    pub(in crate::pattern) fn with_shape(text: &str, subjects: Subjects) -> Result<(Self, Shape), SyntaxError> {
+        Self::read(text, |root| shape::shape(root, subjects))
+    }
+
+    /// The program and the row that it is, if it is one, for one parse.
+    pub(in crate::pattern) fn with_row(text: &str) -> Result<(Self, Option<Row>), SyntaxError> {
+        Self::read(text, Row::of)
+    }
+
+    fn read<T>(text: &str, look: impl FnOnce(&Node) -> T) -> Result<(Self, T), SyntaxError> {
         let too_large = || SyntaxError::new(SyntaxFault::TooLarge, text);
         if text.len() > MAX_TEXT {
             return Err(too_large());
@@ -50,7 +64,7 @@ impl Program {
         if instructions > MAX_INSTRUCTIONS {
             return Err(too_large());
         }
-        let search = Compiled::new();
+        let mut compiled = None;
         let small = if root.looks_around() { SMALL_WITH_CONTEXT } else { SMALL };
         let cheap = instructions <= small || (instructions <= DETERMINISTIC && is_deterministic(&root));
         if !cheap {
@@ -58,14 +72,14 @@ impl Program {
             let engine = Engine::table(&hir, Effort::THOROUGH)
                 .or_else(|| Engine::bits(&hir))
                 .ok_or_else(too_large)?;
-            search.get_or_init(|| Some(engine));
+            compiled = Some(Arc::new(engine));
         }
-        Ok(Self {
+        let program = Self {
             text: text.into(),
-            search,
-            whole: Compiled::new(),
+            compiled: ArcSwapOption::new(compiled),
             anchored: root.is_anchored() && !open_quote,
-        })
+        };
+        Ok((program, look(&root)))
     }
 
     /// The text exactly as written.
@@ -78,14 +92,39 @@ impl Program {
         subject.is_ascii() && self.engine().is_some_and(|engine| engine.is_match(subject))
     }
 
+    /// The same. What has to be compiled for it is kept as long as there is room for it.
+    pub(in crate::pattern) fn ask(self: &Arc<Self>, subject: &str) -> bool {
+        if !subject.is_ascii() {
+            return false;
+        }
+        if let Some(engine) = self.compiled.load().as_deref() {
+            return engine.is_match(subject);
+        }
+        self.kept().is_some_and(|engine| engine.is_match(subject))
+    }
+
+    /// Compiles it now, if it is not compiled, and keeps that as long as there is room for it.
+    pub(in crate::pattern) fn keep(self: &Arc<Self>) {
+        self.kept();
+    }
+
+    fn kept(self: &Arc<Self>) -> Option<Arc<Engine>> {
+        if let Some(engine) = self.compiled.load_full() {
+            return Some(engine);
+        }
+        let engine = self.engine()?;
+        SHELF.put(self, engine.weight());
+        Some(engine)
+    }
+
     /// Go's `MatchString` of `^(?:text)$`, where that compiles (not when the text leaves a `\Q` open, or nests to the
-    /// limit). A subject that is not ASCII never matches.
+    /// limit). A subject that is not ASCII never matches. Compiled for each question: it is seldom asked.
     pub fn full_match(&self, subject: &str) -> bool {
-        let engine = self.whole.get_or_init(|| {
+        let whole = || {
             let parsed = parse(&self.text).ok().filter(|parsed| !parsed.open_quote)?;
-            compile(&hir::hir(&parsed.root.whole()?))
-        });
-        subject.is_ascii() && engine.as_ref().is_some_and(|engine| engine.is_match(subject))
+            compile(&parsed.root.whole()?)
+        };
+        subject.is_ascii() && whole().is_some_and(|engine| engine.is_match(subject))
     }
 
     /// Compiles it now, if that was not done before, so that no later question has to wait for it (about 0.1 ms).
@@ -104,27 +143,44 @@ impl Program {
         parse(&self.text).map_or(Shape::Other, |parsed| shape::shape(&parsed.root, subjects))
     }
 
+    /// The expression as a row of texts and runs, if it is one.
+    pub(in crate::pattern) fn row(&self) -> Option<Row> {
+        Row::of(&parse(&self.text).ok()?.root)
+    }
+
     /// The parsed expression, over bytes. An index reads off it what every match must have.
     pub(in crate::pattern) fn hir(&self) -> Option<Hir> {
         parse(&self.text).ok().map(|parsed| hir::hir(&parsed.root))
     }
 
-    /// Whether it was compiled already.
+    /// All the subjects it matches; `None` if that takes a large DFA.
+    pub(crate) fn language(&self) -> Option<Language> {
+        Language::of(&self.text)
+    }
+
+    /// Whether a compiled form is at hand.
     pub fn is_compiled(&self) -> bool {
-        self.search.get().is_some()
+        self.compiled.load().is_some()
     }
 
-    /// Bytes of the compiled form so far.
+    /// Bytes of the compiled form at hand.
     pub fn memory(&self) -> usize {
-        let of = |compiled: &Compiled| compiled.get().and_then(Option::as_ref).map_or(0, Engine::memory);
-        of(&self.search) + of(&self.whole)
+        self.compiled.load().as_deref().map_or(0, Engine::memory)
     }
 
-    fn engine(&self) -> Option<&Engine> {
-        let compiled = self
-            .search
-            .get_or_init(|| compile(&hir::hir(&parse(&self.text).ok()?.root)));
-        compiled.as_ref()
+    /// Drops the compiled form. Not for one that was compiled when it was read: that may take long.
+    pub(super) fn forget(&self) {
+        self.compiled.store(None);
+    }
+
+    /// `None`: it does not compile (which the size check at parse rules out), and matches nothing.
+    fn engine(&self) -> Option<Arc<Engine>> {
+        if let Some(engine) = self.compiled.load_full() {
+            return Some(engine);
+        }
+        let engine = Arc::new(compile(&parse(&self.text).ok()?.root)?);
+        self.compiled.store(Some(Arc::clone(&engine)));
+        Some(engine)
     }
 }
 
@@ -136,10 +192,13 @@ impl fmt::Debug for Program {
     }
 }
 
-fn compile(hir: &Hir) -> Option<Engine> {
-    Engine::table(hir, Effort::QUICK)
-        .or_else(|| Engine::bits(hir))
-        .or_else(|| Engine::general(hir))
+fn compile(root: &Node) -> Option<Engine> {
+    Engine::row(root).or_else(|| {
+        let hir = hir::hir(root);
+        Engine::table(&hir, Effort::QUICK)
+            .or_else(|| Engine::bits(&hir))
+            .or_else(|| Engine::general(&hir))
+    })
 }
 
 #[cfg(test)]

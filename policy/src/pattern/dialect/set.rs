@@ -134,6 +134,11 @@ impl CharSet {
         c < 0x80 && self.ascii & (1 << c) != 0
     }
 
+    /// The ASCII members, as a bit mask.
+    pub(super) fn ascii(self) -> u128 {
+        self.ascii
+    }
+
     /// The members that a subject may have, as a bit mask.
     pub(super) fn printable(self) -> u128 {
         self.ascii & PRINTABLE

@@ -183,6 +183,9 @@ impl Node {
     }
 }
 
+/// Characters of a usual run.
+const RUN: usize = 32;
+
 impl Literal {
     pub(super) fn new(c: u32, fold: bool) -> Self {
         Self {
@@ -208,6 +211,10 @@ impl Literal {
 
     /// This run with the other one behind it.
     pub(super) fn join(&mut self, other: &Self) {
+        if self.rest.capacity() == 0 {
+            // Runs come together one character at a time.
+            self.rest.reserve(RUN);
+        }
         self.rest.push(other.first);
         self.rest.extend_from_slice(&other.rest);
     }

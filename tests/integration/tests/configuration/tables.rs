@@ -54,9 +54,15 @@ pub(crate) const EMBEDDED: &[Good] = &[
     ("check.read_timeout", "1s"),
     ("cache.ttl", "1s"),
     ("cache.max_entries", "1000"),
+    ("cache.max_bytes", "32MiB"),
     ("feed.mode", "embedded"),
     ("audit.to", "stdout"),
     ("audit.queue", "100"),
+    ("audit.when_full", "deny"),
+    ("audit.rotate.size", "100MiB"),
+    ("audit.rotate.age", "24h"),
+    ("audit.rotate.keep", "10"),
+    ("audit.key", "/etc/spike/audit.key"),
     ("nexus.listen", "\":8553\""),
     ("nexus.store.backend", "redb"),
     ("nexus.store.dir", "/var/lib/spike"),
@@ -66,6 +72,14 @@ pub(crate) const EMBEDDED: &[Good] = &[
     ("nexus.store.credentials_directory", "/run/credentials"),
     ("nexus.store.max_secret_versions", "10"),
     ("nexus.store.queue", "64"),
+    ("nexus.store.anchor", "/var/lib/spike-anchor/anchor"),
+    (
+        "nexus.keepers.peers",
+        "[\"https://k1:8443\", \"https://k2:8443\", \"https://k3:8443\"]",
+    ),
+    ("nexus.keepers.update_interval", "1m"),
+    ("nexus.keepers.timeout", "2s"),
+    ("nexus.cipher.open_official", "false"),
     ("nexus.trust_roots.nexus", "example.org"),
     ("nexus.trust_roots.pilot", "example.org,example.net"),
     ("nexus.trust_roots.lite_workload", "example.org"),
@@ -88,7 +102,7 @@ pub(crate) const EMBEDDED: &[Good] = &[
     ("log.format", "text"),
 ];
 
-/// What is wrong for `spike-ext-authz`; what begins with `nexus.`, `identity.`, `admin.`, `drain.` or `log.` is wrong
+/// What is wrong for `spike-ext-authz`; what begins with `nexus.`, `identity.`, `audit.`, `admin.`, `drain.` or `log.` is wrong
 /// for `spike-nexus`, too.
 pub(crate) const WRONG: &[Wrong] = &[
     ("identity.socket", "5", ": a number, not a text"),
@@ -157,10 +171,16 @@ pub(crate) const WRONG: &[Wrong] = &[
     ("check.read_timeout", "0s", ": not accepted"),
     ("cache.ttl", "2h", ": not accepted"),
     ("cache.max_entries", "\"1000\"", ": "),
+    ("cache.max_bytes", "1KiB", ": not accepted"),
     ("feed.mode", "both", ": not a known word"),
     ("audit.to", "\"file:\"", ": the path is missing"),
     ("audit.to", "syslog", ": not a known target"),
     ("audit.queue", "0", ": out of range"),
+    ("audit.when_full", "wait", ": not a known word"),
+    ("audit.rotate.size", "2TiB", ": "),
+    ("audit.rotate.age", "367d", ": not a time span"),
+    ("audit.rotate.keep", "-1", ": not a whole number"),
+    ("audit.key", "[a]", ": a list, not a single value"),
     ("nexus.listen", "\"localhost:8553\"", ": not an address"),
     ("nexus.store.backend", "mysql", ": not a known word"),
     ("nexus.store.dir", "/etc/spike", ": not accepted"),
@@ -174,6 +194,20 @@ pub(crate) const WRONG: &[Wrong] = &[
     ),
     ("nexus.store.max_secret_versions", "0", ": out of range"),
     ("nexus.store.queue", "65537", ": out of range"),
+    ("nexus.store.anchor", "[none]", ": a list, not a single value"),
+    (
+        "nexus.keepers.peers",
+        "[\"https://k1\", @\"http://k2\", \"https://k3\"]",
+        "[1]: not an https address",
+    ),
+    (
+        "nexus.keepers.peers",
+        "[\"https://k1\", \"https://k2\", \"https://k1\"]",
+        ": not accepted",
+    ),
+    ("nexus.keepers.update_interval", "0s", ": not accepted"),
+    ("nexus.keepers.timeout", "2h", ": not accepted"),
+    ("nexus.cipher.open_official", "often", ": not a truth value"),
     ("nexus.trust_roots.nexus", "Example.org", ": "),
     ("nexus.trust_roots.pilot", "\"\"", ": "),
     (
@@ -305,6 +339,16 @@ pub(crate) const VARIABLES: &[(&str, &str, &str)] = &[
     ("SPIKE_TRUST_ROOT_LITE_WORKLOAD", "A", "nexus.trust_roots.lite_workload"),
     ("SPIKE_TRUST_ROOT_KEEPER", "A", "nexus.trust_roots.keeper"),
     ("SPIKE_TRUST_ROOT_BOOTSTRAP", "A", "nexus.trust_roots.bootstrap"),
+    (
+        "SPIKE_NEXUS_KEEPER_PEERS",
+        "https://k1,https://k1",
+        "nexus.keepers.peers",
+    ),
+    (
+        "SPIKE_NEXUS_KEEPER_UPDATE_INTERVAL",
+        "5",
+        "nexus.keepers.update_interval",
+    ),
     ("SPIKE_NEXUS_SHAMIR_SHARES", "0", "nexus.shamir.shares"),
     ("SPIKE_NEXUS_SHAMIR_THRESHOLD", "none", "nexus.shamir.threshold"),
     ("SPIKE_HTTP_SERVER_READ_HEADER_TIMEOUT", "10", "nexus.limits.header"),
@@ -367,7 +411,7 @@ impl Table {
 }
 
 fn is_nexus(key: &str) -> bool {
-    ["nexus.", "identity.", "admin.", "drain.", "log."]
+    ["nexus.", "identity.", "audit.", "admin.", "drain.", "log."]
         .iter()
         .any(|section| key.starts_with(section))
 }

@@ -1,11 +1,11 @@
 //! JSON text from hostile bytes.
 //!
-//! **Owns** escaping and length caps for audit lines and denial bodies. **Refuses** to print anything but printable
+//! **Owns** escaping and length caps for audit lines, and for whatever else repeats hostile text. **Refuses** to print anything but printable
 //! ASCII: a path or an ID is attacker text, and a terminal or a log pipeline must not be steered by it.
 //! **Invariant**: the output is one JSON string on one line, whatever went in.
 
 /// Appends `text` as a JSON string of at most `cap` input bytes; a cut string ends with an ellipsis.
-pub(crate) fn string(out: &mut Vec<u8>, text: &[u8], cap: usize) {
+pub fn string(out: &mut Vec<u8>, text: &[u8], cap: usize) {
     let shown = text.get(..cap).unwrap_or(text);
     out.push(b'"');
     if shown.iter().all(|&byte| plain(byte)) {
@@ -20,7 +20,7 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &[u8], cap: usize) {
 }
 
 /// Appends a number.
-pub(crate) fn number(out: &mut Vec<u8>, mut value: u64) {
+pub fn number(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0u8; 20];
     let mut used = 0;
     for digit in digits.iter_mut().rev() {

@@ -1,0 +1,306 @@
+//! The sending end.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, SystemTime};
+
+use spike_runtime::metrics::{Counter, Gauge, Registry};
+use spike_runtime::{SharedClock, names};
+
+use crate::line::Line;
+use crate::settings::{Settings, WhenFull};
+use crate::writer::{OpenError, Writer};
+
+/// How long a call may wait for a place (`audit.when_full: block`), and how often it looks.
+const LONGEST: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// One line on its way to the writer.
+pub(crate) struct Entry {
+    pub(crate) at: SystemTime,
+    pub(crate) rest: Vec<u8>,
+}
+
+/// Which program writes a log.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// Where rooms leave what happened. Cheap to clone; never waits for a disk.
+#[derive(Clone, Debug, Default)]
+pub struct Journal(Option<Arc<Shared>>);
+
+/// What the sending ends and the writer share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    queue: SyncSender<Entry>,
+    /// Places in the queue, and how many are taken; counted only where a line must not be lost.
+    limit: usize,
+    taken: AtomicUsize,
+    pub(crate) when_full: WhenFull,
+    /// Lines that did not fit and that the log has not told about yet.
+    pub(crate) lost: AtomicU64,
+    /// Nothing can be written at the moment.
+    pub(crate) failing: AtomicBool,
+    pub(crate) reopen: AtomicBool,
+    pub(crate) ending: AtomicBool,
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: Metrics,
+}
+
+/// What is counted.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) written: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) failing: Gauge,
+}
+
+/// A line was not taken: the queue is full, or the writer has ended. It was counted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the audit line was lost")]
+pub struct Lost;
+
+/// No call may be answered, because it could not be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the audit log cannot be written")]
+pub struct Unavailable;
+
+impl Metrics {
+    fn new(registry: &Registry) -> Self {
+        Self {
+            written: registry.counter(names::AUDIT_LINES, "Audit lines that were written"),
+            dropped: registry.counter(names::AUDIT_LINES_DROPPED, "Audit lines that were not written"),
+            failing: registry.gauge(names::AUDIT_FAILING, "1 while audit lines cannot be written"),
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(settings: &Settings, queue: SyncSender<Entry>, clock: SharedClock, registry: &Registry) -> Self {
+        Self {
+            queue,
+            limit: settings.queue,
+            taken: AtomicUsize::new(0),
+            when_full: settings.when_full,
+            lost: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+            reopen: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            clock,
+            metrics: Metrics::new(registry),
+        }
+    }
+
+    fn is_strict(&self) -> bool {
+        match self.when_full {
+            WhenFull::Drop => false,
+            WhenFull::Deny | WhenFull::Block => true,
+        }
+    }
+
+    fn take_place(&self) -> bool {
+        let free = |taken: usize| (taken < self.limit).then_some(taken + 1);
+        self.taken
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, free)
+            .is_ok()
+    }
+
+    /// The writer took so many lines out of the queue.
+    pub(crate) fn give_back(&self, places: usize) {
+        if self.is_strict() {
+            self.taken.fetch_sub(places, Ordering::AcqRel);
+        }
+    }
+
+    fn send(&self, at: SystemTime, line: Line) -> Result<(), Lost> {
+        let entry = Entry {
+            at,
+            rest: line.into_bytes(),
+        };
+        self.queue.try_send(entry).map_err(|_| self.lose(1))
+    }
+
+    /// Counts lines that the log will have to tell about.
+    pub(crate) fn lose(&self, lines: u64) -> Lost {
+        self.lost.fetch_add(lines, Ordering::AcqRel);
+        self.metrics.dropped.inc_by(lines);
+        Lost
+    }
+}
+
+impl Journal {
+    /// A journal that keeps nothing: `audit.to: off`.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Opens the target and starts the writing thread. `None` instead of a writer: lines go nowhere.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the target, or the key, cannot be used.
+    pub fn open(
+        settings: &Settings,
+        program: Program,
+        clock: SharedClock,
+        registry: &Registry,
+    ) -> Result<(Self, Option<Writer>), OpenError> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(settings.queue);
+        let shared = Arc::new(Shared::new(settings, sender, clock, registry));
+        let writer = Writer::start(settings, program, (Arc::clone(&shared), receiver))?;
+        let journal = if writer.is_some() {
+            Self(Some(shared))
+        } else {
+            Self::off()
+        };
+        Ok((journal, writer))
+    }
+
+    /// Whether lines go anywhere: if not, nobody needs to make one.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether what cannot be recorded must not happen.
+    pub fn is_strict(&self) -> bool {
+        self.0.as_ref().is_some_and(|shared| shared.is_strict())
+    }
+
+    /// Whether nothing can be written now, and nothing may happen without.
+    pub fn refuses(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|shared| shared.is_strict() && shared.failing.load(Ordering::Acquire))
+    }
+
+    /// Queues a line. Never waits.
+    ///
+    /// # Errors
+    /// [`Lost`]; whether that matters is what [`Journal::is_strict`] says.
+    pub fn record(&self, at: SystemTime, line: Line) -> Result<(), Lost> {
+        match &self.0 {
+            None => Ok(()),
+            Some(shared) if shared.is_strict() && !shared.take_place() => Err(shared.lose(1)),
+            Some(shared) => shared.send(at, line),
+        }
+    }
+
+    /// Queues a line about which nothing can be done when it is lost: it is counted then.
+    pub fn note(&self, line: Line) {
+        if let Some(shared) = &self.0
+            && self.record(shared.clock.now(), line).is_err()
+        {
+            tracing::debug!("an audit line was lost");
+        }
+    }
+
+    /// What happened to the program itself, and under which identity or to which part.
+    pub fn lifecycle(&self, what: &'static str, subject: &str) {
+        let mut line = Line::new("lifecycle");
+        line.word("what", what);
+        line.text("subject", subject.as_bytes(), 2048);
+        self.note(line);
+    }
+
+    /// A place for the line of a call that is about to begin, so that its line cannot be lost any more.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: every place is taken, or nothing can be written (not with `audit.when_full: drop`).
+    pub async fn place(&self) -> Result<Place, Unavailable> {
+        let Some(shared) = self.0.as_ref().filter(|shared| shared.is_strict()) else {
+            return Ok(Place::unbound(self.clone()));
+        };
+        let tries = match shared.when_full {
+            WhenFull::Drop | WhenFull::Deny => 0,
+            WhenFull::Block => LONGEST.as_millis() / LOOK.as_millis(),
+        };
+        for _ in 0..tries {
+            if let Some(place) = self.place_now(shared) {
+                return Ok(place);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.place_now(shared).ok_or(Unavailable)
+    }
+
+    fn place_now(&self, shared: &Shared) -> Option<Place> {
+        let free = !shared.failing.load(Ordering::Acquire) && shared.take_place();
+        free.then(|| Place {
+            journal: self.clone(),
+            taken: true,
+        })
+    }
+
+    /// Lines lost so far.
+    pub fn dropped(&self) -> u64 {
+        self.0.as_ref().map_or(0, |shared| shared.metrics.dropped.get())
+    }
+
+    /// Opens the file again under its name, if somebody renamed it: what SIGHUP asks for.
+    pub fn reopen(&self) {
+        if let Some(shared) = &self.0 {
+            shared.reopen.store(true, Ordering::Release);
+        }
+    }
+
+    /// Obeys SIGHUP for as long as it is polled.
+    ///
+    /// # Errors
+    /// When the kernel refuses the handler. Must be called inside a tokio runtime.
+    pub fn on_hangup(&self) -> std::io::Result<impl Future<Output = std::convert::Infallible> + Send + 'static> {
+        let mut hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+        let journal = self.clone();
+        Ok(async move {
+            loop {
+                if hangups.recv().await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+                journal.reopen();
+            }
+        })
+    }
+}
+
+/// A place in the queue; given back when it is dropped without a line.
+#[derive(Debug)]
+pub struct Place {
+    journal: Journal,
+    taken: bool,
+}
+
+impl Place {
+    fn unbound(journal: Journal) -> Self {
+        Self { journal, taken: false }
+    }
+
+    /// A place in no particular queue position: the line is lost when the queue is full.
+    pub fn without(journal: &Journal) -> Self {
+        Self::unbound(journal.clone())
+    }
+
+    /// Uses it.
+    pub fn record(mut self, at: SystemTime, line: Line) {
+        let Some(shared) = &self.journal.0 else { return };
+        let taken = std::mem::take(&mut self.taken);
+        let sent = if taken {
+            shared.send(at, line)
+        } else {
+            self.journal.record(at, line)
+        };
+        if sent.is_err() {
+            tracing::debug!("an audit line was lost");
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(shared) = self.journal.0.as_ref().filter(|_| self.taken) {
+            shared.give_back(1);
+        }
+    }
+}
