@@ -21,8 +21,8 @@ use spike_ext_authz::metrics::{FeedMetrics, Metrics};
 use spike_ext_authz::serve::{Door, OpenError, Server};
 use spike_ext_authz::snapshot::Views;
 use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError, check_endpoint};
-use spike_nexus::{Accept, Context, Nexus, RestoreBackup, RestoreBackupError};
-use spike_policy::{Roles, TrustRoots, UnixMillis};
+use spike_nexus::{Context, Nexus, RestoreBackup, RestoreBackupError, RunError};
+use spike_policy::{Roles, TrustRoots};
 use spike_runtime::admin::{Admin, View};
 use spike_runtime::config::{Effective, Endpoint, Environment, Faults, Layers};
 use spike_runtime::logging::{self, LIFECYCLE};
@@ -30,12 +30,17 @@ use spike_runtime::metrics::Registry;
 use spike_runtime::shutdown::{self, Drain};
 use spike_runtime::socket::BindError;
 use spike_runtime::tasks::Tasks;
+use spike_runtime::threads::Threads;
 use spike_runtime::{CancellationToken, Exit, Readiness, SharedClock, SystemClock, names, process};
 
 use crate::args::{Args, Command};
 
 const PROGRAM: &str = "spike-ext-authz";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const PROGRAM_OF_AUDIT: Program = Program {
+    name: PROGRAM,
+    version: VERSION,
+};
 
 fn main() -> ExitCode {
     let args = match Args::read() {
@@ -74,9 +79,8 @@ impl Settings {
         let check = Config::read(&root, drain.deadline / 2);
         let embedded = matches!(check.feed, Feed::Embedded);
         let nexus = || {
-            let mut nexus = spike_nexus::Config::read(&root.section("nexus"), home.as_deref().map(Path::new));
-            nexus.accept_rollback(args.accept_rollback);
-            nexus
+            spike_nexus::Config::read(&root.section("nexus"), home.as_deref().map(Path::new))
+                .accepting_rollback(args.accept_rollback)
         };
         let settings = Self {
             nexus: embedded.then(nexus),
@@ -127,9 +131,8 @@ impl Failure {
         use spike_nexus::OpenError as Nexus;
         match self {
             Self::Config(_) | Self::Nexus(Nexus::NotANexus { .. }) => Exit::Config,
-            Self::Restore(error) if error.is_bad_data() => Exit::BadData,
-            Self::Restore(_)
-            | Self::Identity(_)
+            Self::Restore(error) => error.exit(),
+            Self::Identity(_)
             | Self::Admin(_)
             | Self::Listen(_)
             | Self::Audit(_)
@@ -164,32 +167,15 @@ fn restore_backup(settings: &Settings, args: &Args, restore: &args::RestoreBacku
     let said = RestoreBackup {
         from: restore.from.clone(),
         shares: restore.share.clone(),
-        accept: Accept {
-            rollback: args.accept_rollback,
-            other_store: restore.accept_other_store,
-            damaged: restore.accept_damaged,
-        },
+        accept_rollback: args.accept_rollback,
+        accept_other_store: restore.accept_other_store,
+        accept_damaged: restore.accept_damaged,
     };
-    let nexus = settings.nexus.as_ref().ok_or(RestoreBackupError::NoDatabase)?;
-    let (program, clock) = (
-        Program {
-            name: PROGRAM,
-            version: VERSION,
-        },
-        SystemClock::shared(),
-    );
-    let now = UnixMillis(clock.unix_millis());
-    // Opened first: what cannot be recorded is not done.
-    let registry = Registry::new(PROGRAM, VERSION);
-    let (audit, writer) = Journal::open(&settings.check.audit, program, clock, &registry)?;
-    let restored = spike_nexus::restore_backup(nexus, &said, now);
-    if let Ok(restored) = &restored {
-        audit.lifecycle("backup_restored", &restored.to_string());
-    }
-    if let Some(writer) = writer {
-        writer.finish();
-    }
-    let restored = restored?;
+    let restored = spike_nexus::restore_backup(
+        settings.nexus.as_ref(),
+        &said,
+        (&settings.check.audit, PROGRAM_OF_AUDIT),
+    )?;
     tell(&mut std::io::stdout(), &restored.to_string());
     Ok(())
 }
@@ -310,11 +296,12 @@ fn compose(
 
 /// Opens the audit, which both servers in this process write to, and obeys SIGHUP.
 fn open_audit(config: &Config, common: &Common, tasks: &mut Tasks) -> Result<(Journal, Option<Writer>), Failure> {
-    let program = Program {
-        name: PROGRAM,
-        version: VERSION,
-    };
-    let (journal, writer) = Journal::open(&config.audit, program, Arc::clone(&common.clock), &common.registry)?;
+    let (journal, writer) = Journal::open(
+        &config.audit,
+        PROGRAM_OF_AUDIT,
+        Arc::clone(&common.clock),
+        &common.registry,
+    )?;
     let (hangups, stop) = (journal.on_hangup()?, tasks.stop());
     tasks.spawn("audit", async move {
         tokio::select! {
@@ -326,7 +313,8 @@ fn open_audit(config: &Config, common: &Common, tasks: &mut Tasks) -> Result<(Jo
     Ok((journal, writer))
 }
 
-/// The Nexus in this process. It goes on until the last Check is answered.
+/// The Nexus in this process, on threads of its own: what it reads from the disk holds up no Check. It goes on until the
+/// last Check is answered.
 fn embed(
     config: spike_nexus::Config,
     audit: Journal,
@@ -339,16 +327,21 @@ fn embed(
         readiness: common.readiness.clone(),
         audit,
     };
-    let nexus = Nexus::open(config, common.identity.clone(), context)?;
+    let threads = Threads::start("nexus")?;
+    let nexus = {
+        let _on_them = threads.enter();
+        Nexus::open(config, common.identity.clone(), context)?
+    };
     let (address, source) = (nexus.address(), Embedded::new(nexus.policies()));
     let (stop, done) = (tasks.stop(), common.checks_done.clone());
-    tasks.spawn(
-        "nexus",
-        nexus.run(async move {
+    tasks.spawn("nexus", async move {
+        let stopped = async move {
             stop.cancelled().await;
             done.cancelled().await;
-        }),
-    );
+        };
+        let ended = threads.spawn(nexus.run(stopped)).await;
+        ended.unwrap_or(Err(RunError::ServerDied))
+    });
     Ok((Arc::new(source), address))
 }
 

@@ -86,10 +86,12 @@ impl Config {
     }
 
     /// Whether to go on with a database that may have been rolled back. Said on the command line, for one start.
-    pub fn accept_rollback(&mut self, accept: bool) {
+    #[must_use]
+    pub fn accepting_rollback(mut self, accept: bool) -> Self {
         if let Some(anchor) = &mut self.anchor {
             anchor.accept_rollback = accept;
         }
+        self
     }
 
     /// A Nexus in memory on a free port of this host, for tests and embedding.

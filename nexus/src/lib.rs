@@ -24,4 +24,4 @@ pub use app::{Context, Nexus, OpenError, Policies, RunError};
 pub use config::Config;
 pub use http::Limits;
 pub use restore_backup::{RestoreBackup, RestoreBackupError, restore_backup};
-pub use store::{Accept, Unavailable};
+pub use store::Unavailable;

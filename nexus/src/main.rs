@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use spike_audit::{Journal, Program, Target};
 use spike_identity::{DEFAULT_ENDPOINT, Identity, SourceError, check_endpoint};
-use spike_nexus::{Accept, Config, Context, Nexus, OpenError, RestoreBackup, RestoreBackupError};
-use spike_policy::UnixMillis;
+use spike_nexus::{Config, Context, Nexus, OpenError, RestoreBackup, RestoreBackupError};
 use spike_runtime::admin::{Admin, View};
 use spike_runtime::config::{Effective, Endpoint, Environment, Faults, Layers};
 use spike_runtime::logging::{self, LIFECYCLE};
@@ -26,6 +25,10 @@ use crate::args::{Args, Command};
 
 const PROGRAM: &str = "spike-nexus";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const PROGRAM_OF_AUDIT: Program = Program {
+    name: PROGRAM,
+    version: VERSION,
+};
 
 fn main() -> ExitCode {
     let args = match Args::read() {
@@ -59,10 +62,10 @@ impl Settings {
         let home = layers.variable("HOME");
         let identity = root.section("identity");
         let drain = Drain::read(&root.section("drain"));
-        let mut nexus = Config::read(&root.section("nexus"), home.as_deref().map(Path::new));
+        let nexus = Config::read(&root.section("nexus"), home.as_deref().map(Path::new));
+        let mut nexus = nexus.accepting_rollback(args.accept_rollback);
         // The store is closed after the last connection, and still within the deadline.
         nexus.drain = drain.deadline.mul_f64(0.8);
-        nexus.accept_rollback(args.accept_rollback);
         let settings = Self {
             nexus,
             socket: identity
@@ -109,9 +112,8 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Open(OpenError::NotANexus { .. }) => Exit::Config,
-            Self::Restore(error) if error.is_bad_data() => Exit::BadData,
-            Self::Restore(_)
-            | Self::Identity(_)
+            Self::Restore(error) => error.exit(),
+            Self::Identity(_)
             | Self::Admin(_)
             | Self::Audit(_)
             | Self::Open(OpenError::Store(_) | OpenError::Bind(_) | OpenError::Listen(_)) => Exit::Unavailable,
@@ -142,32 +144,14 @@ fn run(args: &Args) -> Result<(), Failure> {
 
 /// Instead of serving.
 fn restore_backup(settings: &Settings, args: &Args, restore: &args::RestoreBackup) -> Result<(), Failure> {
-    let accept = Accept {
-        rollback: args.accept_rollback,
-        other_store: restore.accept_other_store,
-        damaged: restore.accept_damaged,
-    };
     let said = RestoreBackup {
         from: restore.from.clone(),
         shares: restore.share.clone(),
-        accept,
+        accept_rollback: args.accept_rollback,
+        accept_other_store: restore.accept_other_store,
+        accept_damaged: restore.accept_damaged,
     };
-    let now = UnixMillis(SystemClock::shared().unix_millis());
-    // Opened first: what cannot be recorded is not done.
-    let program = Program {
-        name: PROGRAM,
-        version: VERSION,
-    };
-    let registry = Registry::new(PROGRAM, VERSION);
-    let (audit, writer) = Journal::open(&settings.audit, program, SystemClock::shared(), &registry)?;
-    let restored = spike_nexus::restore_backup(&settings.nexus, &said, now);
-    if let Ok(restored) = &restored {
-        audit.lifecycle("backup_restored", &restored.to_string());
-    }
-    if let Some(writer) = writer {
-        writer.finish();
-    }
-    let restored = restored?;
+    let restored = spike_nexus::restore_backup(Some(&settings.nexus), &said, (&settings.audit, PROGRAM_OF_AUDIT))?;
     tell(&mut std::io::stdout(), &restored.to_string());
     Ok(())
 }
@@ -199,11 +183,7 @@ async fn serve(settings: Settings, effective: Effective, registry: Registry) -> 
     registry.computed(names::SVID_REMAINING_SECONDS, help, move || {
         own.remaining_seconds(clock.now())
     });
-    let program = Program {
-        name: PROGRAM,
-        version: VERSION,
-    };
-    let (audit, writer) = Journal::open(&settings.audit, program, SystemClock::shared(), &registry)?;
+    let (audit, writer) = Journal::open(&settings.audit, PROGRAM_OF_AUDIT, SystemClock::shared(), &registry)?;
     tasks.spawn("audit", obey_hangups(audit.on_hangup()?, tasks.stop()));
     audit.lifecycle("start", identity.spiffe_id().as_str());
     let context = Context {

@@ -2,7 +2,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use spike_audit::{Journal, Program};
 use spike_policy::UnixMillis;
+use spike_runtime::metrics::Registry;
+use spike_runtime::{Exit, SystemClock};
 use zeroize::Zeroizing;
 
 use crate::config::{Backend, Config};
@@ -16,8 +19,12 @@ pub struct RestoreBackup {
     pub from: PathBuf,
     /// Files with recovery shards, where the configuration names no key.
     pub shares: Vec<PathBuf>,
-    /// What is accepted.
-    pub accept: Accept,
+    /// Goes back behind what the anchor or the database there have seen.
+    pub accept_rollback: bool,
+    /// Replaces the database of another store.
+    pub accept_other_store: bool,
+    /// Restores although some records do not open.
+    pub accept_damaged: bool,
 }
 
 /// Why nothing was restored.
@@ -52,14 +59,26 @@ pub enum RestoreBackupError {
     /// The shares give no key.
     #[error("the recovery shards give no root key: {0}")]
     Combine(#[from] CombineError),
+    /// It could not be recorded, so it was not done.
+    #[error("{0}")]
+    Audit(#[from] spike_audit::OpenError),
     /// The backup is not good, or may not be put there.
     #[error(transparent)]
     Restore(#[from] RestoreError),
 }
 
 impl RestoreBackupError {
+    /// How a program ends because of it.
+    pub fn exit(&self) -> Exit {
+        if self.is_bad_data() {
+            Exit::BadData
+        } else {
+            Exit::Unavailable
+        }
+    }
+
     /// Whether the backup itself is to blame.
-    pub fn is_bad_data(&self) -> bool {
+    fn is_bad_data(&self) -> bool {
         match self {
             Self::Restore(error) => match error {
                 RestoreError::Archive { .. }
@@ -75,27 +94,53 @@ impl RestoreBackupError {
                 | RestoreError::Io { .. } => false,
             },
             Self::NotAShare(_) | Self::Combine(_) => true,
-            Self::NoDatabase | Self::NoKey | Self::TwoKeys | Self::RootKey(_) | Self::ReadShare { .. } => false,
+            Self::NoDatabase
+            | Self::NoKey
+            | Self::TwoKeys
+            | Self::RootKey(_)
+            | Self::ReadShare { .. }
+            | Self::Audit(_) => false,
         }
     }
 }
 
-/// Puts a backup in the place of the database that this configuration names. Blocks.
+/// Puts a backup in the place of the database that this configuration names, and records it. Blocks.
 ///
 /// # Errors
 /// [`RestoreBackupError`]; unless it says otherwise, nothing was changed.
-pub fn restore_backup(config: &Config, said: &RestoreBackup, now: UnixMillis) -> Result<Restored, RestoreBackupError> {
-    let Backend::Redb { database, root_key } = &config.backend else {
+pub fn restore_backup(
+    config: Option<&Config>,
+    said: &RestoreBackup,
+    (audit, program): (&spike_audit::Settings, Program),
+) -> Result<Restored, RestoreBackupError> {
+    let backend = config.map(|config| (&config.backend, &config.anchor));
+    let Some((Backend::Redb { database, root_key }, anchor)) = backend else {
         return Err(RestoreBackupError::NoDatabase);
     };
     let root = root_key_of(root_key, &said.shares)?;
     let order = Restore {
         from: said.from.clone(),
         database: database.clone(),
-        anchor: config.anchor.as_ref().map(|anchor| anchor.path.clone()),
-        accept: said.accept,
+        anchor: anchor.as_ref().map(|anchor| anchor.path.clone()),
+        accept: Accept {
+            rollback: said.accept_rollback,
+            other_store: said.accept_other_store,
+            damaged: said.accept_damaged,
+        },
     };
-    Ok(restore(&order, &root, now)?)
+    let clock = SystemClock::shared();
+    let now = UnixMillis(clock.unix_millis());
+    // Opened first: what cannot be recorded is not done.
+    let registry = Registry::new(program.name, program.version);
+    let (journal, writer) = Journal::open(audit, program, clock, &registry)?;
+    let restored = restore(&order, &root, now);
+    if let Ok(restored) = &restored {
+        journal.lifecycle("backup_restored", &restored.to_string());
+    }
+    if let Some(writer) = writer {
+        writer.finish();
+    }
+    Ok(restored?)
 }
 
 fn root_key_of(source: &RootKeySource, shares: &[PathBuf]) -> Result<RootKey, RestoreBackupError> {

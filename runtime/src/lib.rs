@@ -1,7 +1,7 @@
 //! What every program of this project needs before it does its own work, and around it.
 //!
 //! **Owns** process plumbing: layered [`config`], [`clock`], [`logging`], [`metrics`] and their [`names`],
-//! [`readiness`], [`shutdown`], [`tasks`], listening sockets ([`socket`]), the [`admin`] listener, process hardening
+//! [`readiness`], [`shutdown`], [`tasks`], [`threads`], listening sockets ([`socket`]), the [`admin`] listener, process hardening
 //! ([`process`]) and [`Exit`] codes.
 //!
 //! **Refuses** to know what the program does: no policy, secret, SPIFFE or protobuf type is named here.
@@ -20,6 +20,7 @@ pub mod readiness;
 pub mod shutdown;
 pub mod socket;
 pub mod tasks;
+pub mod threads;
 
 pub use clock::{Clock, SharedClock, SystemClock};
 pub use exit::Exit;

@@ -73,7 +73,6 @@ fn a_root_key_that_is_gone_with_the_server_cannot_be_changed() {
 #[test]
 fn a_shard_is_read_before_anything_is_asked_and_a_wrong_one_is_not_repeated() {
     let restore = |input: &str| Spike::with(&["operator", "restore"]).stdin(input).run();
-    let prompt = "(your input will be hidden as you paste/type it)\nEnter recovery shard: \n";
     for (input, said) in [
         ("nonsense\n", "Error: Invalid shard format.\n"),
         ("spike:x:00\n", "Error: Invalid shard index.\n"),
@@ -82,7 +81,8 @@ fn a_shard_is_read_before_anything_is_asked_and_a_wrong_one_is_not_repeated() {
     ] {
         let expected = Ended {
             code: 65,
-            out: prompt.to_owned(),
+            // What does not come from a terminal is not asked for, as SPIKE does it.
+            out: String::new(),
             err: said.to_owned(),
         };
         assert_eq!(restore(input), expected, "{input}");

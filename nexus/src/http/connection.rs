@@ -1,7 +1,6 @@
 //! One connection, from the end of its handshake to its own end.
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +16,7 @@ use tower::ServiceExt;
 
 use super::Limits;
 use super::audit::Remote;
+use super::peers::Seat;
 use super::turned_away::TurnedAway;
 
 /// Says that a connection is in use for as long as it is kept, and when the connection is to end.
@@ -53,16 +53,20 @@ enum Closed {
     Idle,
 }
 
-/// Serves one peer until it leaves, lapses, idles or the server stops.
-pub(super) async fn serve(stream: PeerStream<TcpStream>, (peer, remote): (Peer, Remote), context: Context) {
-    let usage = Usage::default();
+/// Serves one peer until it leaves, lapses, idles, has to give way or the server stops.
+pub(super) async fn serve(
+    stream: PeerStream<TcpStream>,
+    (peer, remote): (Peer, Remote),
+    seat: &Seat,
+    context: Context,
+) {
     let lapsed = CancellationToken::new();
-    let serving = requests(stream, (&peer, remote), &context, (&usage, &lapsed));
+    let serving = requests(stream, (&peer, remote), &context, (seat, &lapsed));
     let closed = tokio::select! {
         () = serving => return,
         lapse = peer.lapsed() => Closed::Lapsed(lapse),
         () = lapsed.cancelled() => Closed::Lapsed(Lapse::Earlier),
-        () = usage.idle(context.limits.idle) => Closed::Idle,
+        () = idle(seat, context.limits.idle) => Closed::Idle,
     };
     if let Closed::Lapsed(lapse) = &closed {
         let who = (Some(peer.id()), remote);
@@ -75,17 +79,17 @@ async fn requests(
     stream: PeerStream<TcpStream>,
     (peer, remote): (&Peer, Remote),
     context: &Context,
-    (usage, lapsed): (&Usage, &CancellationToken),
+    (seat, lapsed): (&Seat, &CancellationToken),
 ) {
     let http2 = stream.alpn() == Some(b"h2");
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
         let (router, lapsed) = (context.router.clone(), lapsed.clone());
         // An answer to somebody who is no longer the peer would be an answer to anybody: end the connection instead.
         let current = peer.check(context.clock.now());
-        usage.touch();
+        seat.touch();
         request.extensions_mut().insert(peer.clone());
         let busy = Busy {
-            _in_use: Arc::clone(&usage.in_use),
+            _in_use: seat.in_use(),
             ending: context.stop.clone(),
         };
         request.extensions_mut().insert((busy, remote));
@@ -103,6 +107,11 @@ async fn requests(
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = context.stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        // A request that is arriving right now is still answered.
+        () = seat.left() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -141,25 +150,14 @@ fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Whether a connection is being used.
-#[derive(Debug, Default)]
-struct Usage {
-    touched: AtomicBool,
-    in_use: Arc<()>,
-}
-
-impl Usage {
-    fn touch(&self) {
-        self.touched.store(true, Ordering::Relaxed);
-    }
-
-    /// Completes when no request came for at least `limit`, and none is under way.
-    async fn idle(&self, limit: Duration) {
-        loop {
-            tokio::time::sleep(limit).await;
-            if !self.touched.swap(false, Ordering::Relaxed) && Arc::strong_count(&self.in_use) == 1 {
-                return;
-            }
+/// Completes when no request came for at least `limit`, and none is under way.
+async fn idle(seat: &Seat, limit: Duration) {
+    let mut last = seat.last_use();
+    loop {
+        tokio::time::sleep(limit).await;
+        let now = seat.last_use();
+        if std::mem::replace(&mut last, now) == now && seat.is_idle() {
+            return;
         }
     }
 }

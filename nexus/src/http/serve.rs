@@ -133,7 +133,7 @@ impl Guest {
                 return;
             }
         };
-        let Some(_seat) = self.peers.seat(peer.id(), self.api.limits.connections_per_peer) else {
+        let Some(seat) = self.peers.seat(peer.id(), self.api.limits.connections_per_peer) else {
             self.api.metrics.handshake("too_many");
             self.context.turned_away.tell((Some(peer.id()), remote), "too_many", "");
             tracing::warn!(peer = %peer.id(), "closed a connection of a peer that has too many");
@@ -141,6 +141,6 @@ impl Guest {
         };
         self.api.metrics.handshake("ok");
         let _open = self.api.metrics.open_connection();
-        connection::serve(stream, (peer, remote), self.context).await;
+        connection::serve(stream, (peer, remote), &seat, self.context).await;
     }
 }

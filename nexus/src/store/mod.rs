@@ -35,6 +35,7 @@ mod secrets;
 mod slots;
 mod state;
 mod tables;
+mod terms;
 mod unfinished;
 mod version;
 mod writer;

@@ -86,6 +86,7 @@ impl Store {
         let (state, committed) = State::new(opened, Arc::clone(&root));
         state.note_accepted(anchor.as_ref().and_then(Anchor::accepted));
         let state = Arc::new(state);
+        state.set_progress(reseal.now);
         let (jobs, waiting) = mpsc::channel(tuning.queue.get());
         let writer = Writer {
             state: Arc::clone(&state),

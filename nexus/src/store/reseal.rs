@@ -235,17 +235,14 @@ impl Writer {
         }
         self.reseal.unreadable += piece.unreadable;
         let sealed = piece.old - piece.unreadable;
-        match next {
-            Some(cursor) => {
-                self.reseal.cursor = cursor;
-                self.reseal.now.waiting = self.reseal.now.waiting.saturating_sub(sealed);
-            }
-            None => {
-                // Counted again: what is dropped next cannot be had back.
-                let unreadable = self.reseal.unreadable;
-                self.reseal.begin(Stage::Counting, 0);
-                self.reseal.unreadable = unreadable;
-            }
+        if let Some(cursor) = next {
+            self.reseal.cursor = cursor;
+            self.reseal.now.waiting = self.reseal.now.waiting.saturating_sub(sealed);
+        } else {
+            // Counted again: what is dropped next cannot be had back.
+            let unreadable = self.reseal.unreadable;
+            self.reseal.begin(Stage::Counting, 0);
+            self.reseal.unreadable = unreadable;
         }
         Ok(())
     }

@@ -97,6 +97,7 @@ impl Sealed {
         let anchor = anchor::settle(self.disk.path(), self.tuning.anchor.as_ref(), &mut opened).map_err(refused)?;
         self.state.note_accepted(anchor.as_ref().and_then(Anchor::accepted));
         let reseal = Reseal::of(&opened.vault);
+        self.state.set_progress(reseal.now);
         let committed = self.state.unsealed(opened, Arc::clone(root));
         Ok(Writer {
             state: Arc::clone(&self.state),

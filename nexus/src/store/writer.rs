@@ -14,23 +14,18 @@ use super::anchor::{self, Anchor};
 use super::batch::{Base, Batch, Plan};
 use super::disk::Disk;
 use super::health::{Health, Unavailable};
-use super::jobs::{Answer, Control, Job, Reply, Reserved, Write, WriteError, send};
+use super::jobs::{Answer, Control, Job, Reply, Write, WriteError, send};
 use super::ledger::{Manifest, PlanError};
 use super::open::{OpenError, Opened};
 use super::options::Tuning;
 use super::rekey::Rekey;
 use super::reseal::Reseal;
-use super::slots::keyring_rows;
 use super::state::{Broken, Committed, State};
 use super::tables::{self, RowWrite, WriteFailure};
-use crate::vault::{KeyTerm, RootKey};
+use crate::vault::RootKey;
 
 /// How many jobs may share one transaction.
 const BATCH: usize = 1024;
-/// How many messages of callers are counted in advance. As many may be lost to the count when the process ends: with
-/// 2³⁰ to a term that is 16,384 starts.
-const MESSAGES: u64 = 1 << 16;
-
 pub(super) struct Writer {
     pub(super) state: Arc<State>,
     pub(super) committed: Committed,
@@ -259,53 +254,6 @@ impl Writer {
         }
     }
 
-    /// Counts messages before they are sealed, in a transaction of their own.
-    fn reserve(&mut self) -> Result<Reserved, Failure> {
-        if self.committed.manifest.reserved.saturating_add(MESSAGES) > self.state.vault().limits().rotate
-            && self.may_rotate()
-        {
-            self.rotate()?;
-        }
-        let vault = self.state.vault();
-        let mut manifest = self.committed.manifest.clone();
-        manifest.revision = manifest.revision.saturating_add(1);
-        manifest.reserved = manifest.reserved.saturating_add(MESSAGES);
-        let row = manifest.seal(&vault).map_err(|error| Failure::Refused(error.into()))?;
-        self.write(&[row], &manifest)?;
-        self.committed.manifest = manifest;
-        Ok(Reserved {
-            term: vault.term(),
-            messages: MESSAGES,
-        })
-    }
-
-    /// Starts a new term: keyring and manifest in one transaction of their own, before anything else uses the key.
-    fn rotate(&mut self) -> Result<KeyTerm, Failure> {
-        let before = self.state.vault();
-        let refused = |error: crate::vault::SealError| Failure::Refused(error.into());
-        let (vault, keyrings) = before.rotated().map_err(refused)?;
-        let mut manifest = self.committed.manifest.clone();
-        manifest.revision = manifest.revision.saturating_add(1);
-        let mut rows = keyring_rows(&keyrings);
-        rows.push(manifest.seal(&vault).map_err(refused)?);
-        let term = vault.term();
-        // Published before the commit: a reader must never see a record whose key it does not have.
-        self.state.set_vault(Arc::new(vault));
-        match self.write(&rows, &manifest) {
-            Ok(()) => {
-                self.committed.manifest = manifest;
-                self.reseal.restart(&self.state.vault());
-                self.state.set_progress(self.reseal.now);
-                tracing::info!(%term, "started a new data key");
-                Ok(term)
-            }
-            Err(failure) => {
-                self.state.set_vault(before);
-                Err(failure)
-            }
-        }
-    }
-
     /// Withdraws what is in doubt, answers, and reopens after an error of the disk.
     fn answer_failure(&mut self, failure: Failure, answers: Vec<Answer>) -> Result<(), Fatal> {
         match failure {
@@ -370,16 +318,6 @@ impl Writer {
         let known = self.next.take();
         self.next = known.filter(|next| opened.hold_next(next));
         Ok(opened)
-    }
-
-    /// The keyring cannot be written while a root key is to come that only people have.
-    fn may_rotate(&self) -> bool {
-        !self.state.vault().has_next_root() || self.next.is_some()
-    }
-
-    /// A term may seal twice as much as makes it want rotation, so there is time for a change of the root key to end.
-    fn wants_rotation(&self) -> bool {
-        self.state.vault().wants_rotation() && self.may_rotate()
     }
 
     fn close(&self) {

@@ -73,7 +73,7 @@ struct Wrap {
 #[derive(Clone)]
 enum Next {
     None,
-    Known(Wrap),
+    Known(Box<Wrap>),
     /// There is one, but only people have it: this keyring cannot be sealed for it, so it must not change.
     Unknown,
 }
@@ -140,7 +140,7 @@ impl Keyring {
     /// This keyring, to be sealed under a second root key as well.
     pub(super) fn with_next(&self, root: &RootKey) -> Self {
         Self {
-            next: Next::Known(Wrap::of(root, &self.store)),
+            next: Next::Known(Box::new(Wrap::of(root, &self.store))),
             ..self.copy()
         }
     }

@@ -1,8 +1,9 @@
 //! Keys and sealing: everything that turns plaintext into stored bytes and back.
 //!
-//! **Owns** the root key, where it comes from ([`key_file`]) and how a new one gets there ([`custody`]), the keyring of data keys by term ([`keyring`]), the
-//! record format and its one AEAD call ([`seal`]), the messages that callers have sealed ([`cipher`]), the shares of
-//! the root key ([`shamir`]), and the type that carries secret values ([`SecretValue`]).
+//! **Owns** the root key, where it comes from ([`key_file`]) and how a new one gets there ([`custody`]), the keyring of
+//! data keys by term ([`keyring`]), the record format and its one AEAD call ([`seal`]), the messages that callers have
+//! sealed ([`cipher`]), the shares of the root key ([`shamir`]), and the type that carries secret values
+//! ([`SecretValue`]).
 //!
 //! **Refuses** to know tables, transactions or policies; to let a caller choose, see or repeat a nonce; and to print
 //! a key or a value.

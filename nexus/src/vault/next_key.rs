@@ -47,11 +47,11 @@ impl NextKey {
     /// # Errors
     /// [`CustodyError`]; then one of the two names may lead to it, and the key file is whole all the same.
     pub fn replace(&self, new: &RootKey) -> Result<(), CustodyError> {
-        if !self.is(&self.key, new)? {
+        if !is(&self.key, new)? {
             self.prepare(new)?;
             self.adopt()?;
         }
-        if self.is(&self.key, new)? {
+        if is(&self.key, new)? {
             Ok(())
         } else {
             Err(CustodyError::ReadBack)
@@ -66,7 +66,7 @@ impl NextKey {
         if self.load()?.is_none() {
             write_new(&self.next, new)?;
         }
-        if self.is(&self.next, new)? {
+        if is(&self.next, new)? {
             Ok(())
         } else {
             Err(CustodyError::ReadBack)
@@ -86,16 +86,17 @@ impl NextKey {
     /// # Errors
     /// [`CustodyError::ReadBack`] when the new key has taken the name already.
     pub fn give_up(&self, old: &RootKey) -> Result<(), CustodyError> {
-        if !self.is(&self.key, old)? {
+        if !is(&self.key, old)? {
             return Err(CustodyError::ReadBack);
         }
         remove_durably(&self.next).map_err(|source| io(&self.next, "remove it", source).into())
     }
+}
 
-    fn is(&self, path: &Path, key: &RootKey) -> Result<bool, KeyFileError> {
-        let found = absent_is_none(RootKeySource::KeyFile(path.to_owned()).load())?;
-        Ok(found.is_some_and(|found| bool::from(found.expose_secret().ct_eq(key.expose_secret()))))
-    }
+/// Whether there is a key file of that name with this key.
+fn is(path: &Path, key: &RootKey) -> Result<bool, KeyFileError> {
+    let found = absent_is_none(RootKeySource::KeyFile(path.to_owned()).load())?;
+    Ok(found.is_some_and(|found| bool::from(found.expose_secret().ct_eq(key.expose_secret()))))
 }
 
 fn absent_is_none(loaded: Result<RootKey, KeyFileError>) -> Result<Option<RootKey>, KeyFileError> {

@@ -172,11 +172,13 @@ impl Vault {
     }
 
     /// This vault for two root keys, whose records are stored already.
+    #[must_use]
     pub fn with_next_root(&self, new: &RootKey) -> Self {
         self.with_keyring(self.keyring.with_next(new))
     }
 
     /// This vault under its own root key alone.
+    #[must_use]
     pub fn without_next_root(&self) -> Self {
         self.with_keyring(self.keyring.without_next())
     }

@@ -342,3 +342,62 @@ fn values_come_back_from_their_bytes_and_nothing_else_does() {
     assert!(SecretValue::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
     assert!(SecretValue::decode(&[255; 64]).is_err());
 }
+
+#[test]
+fn a_retired_term_opens_no_record_but_keeps_the_key_of_its_messages() {
+    let (first, _) = Vault::create(&root(), STORE, LIMITS).unwrap();
+    let record = first.seal(&row(b"k", b"c"), b"old").unwrap();
+    let (second, _) = first.rotated().unwrap();
+    assert_eq!(second.old_terms(), [first.term()]);
+    let (retired, keyrings) = second.retired().unwrap();
+    assert!(retired.old_terms().is_empty());
+    let reopened = Vault::unlock(&root(), STORE, keyrings.current.as_bytes(), LIMITS).unwrap();
+    for vault in [&retired, &reopened] {
+        let refused = vault.open(&row(b"k", b"c"), record.as_bytes()).unwrap_err();
+        assert_eq!(refused, UnsealError::UnknownTerm(first.term()));
+        assert!(vault.old_terms().is_empty());
+        assert_eq!(vault.term().get(), 2);
+    }
+    // The second form of the record: every bit of it counts, too.
+    assert_eq!(keyrings.current.as_bytes()[0], 2);
+    for bit in 0..keyrings.current.as_bytes().len() * 8 {
+        let mut record = keyrings.current.as_bytes().to_vec();
+        record[bit / 8] ^= 1 << (bit % 8);
+        assert!(Vault::unlock(&root(), STORE, &record, LIMITS).is_err(), "bit {bit}");
+    }
+    let (third, keyrings) = reopened.rotated().unwrap();
+    assert_eq!((third.term().get(), third.old_terms().len()), (3, 1));
+    let reopened = Vault::unlock(&root(), STORE, keyrings.current.as_bytes(), LIMITS).unwrap();
+    assert_eq!(reopened.old_terms(), third.old_terms());
+}
+
+#[test]
+fn two_root_keys_open_the_same_keyring_until_one_is_dropped() {
+    let new = RootKey::take(&mut [8; 32]);
+    let (vault, _) = Vault::create(&root(), STORE, LIMITS).unwrap();
+    let sealed = vault.seal(&row(b"k", b"c"), b"x").unwrap();
+    let (both, keyrings) = vault.rekeying(&new).unwrap();
+    let next = keyrings.next.unwrap();
+    assert!(both.has_next_root());
+    assert_eq!(
+        Vault::unlock(&root(), STORE, next.as_bytes(), LIMITS).err(),
+        Some(UnlockError::WrongKey)
+    );
+    assert_eq!(
+        Vault::unlock(&new, STORE, keyrings.current.as_bytes(), LIMITS).err(),
+        Some(UnlockError::WrongKey)
+    );
+    let alone = both.rekeyed(&new, next.as_bytes()).unwrap();
+    assert!(!alone.has_next_root());
+    assert_eq!(*alone.open(&row(b"k", b"c"), sealed.as_bytes()).unwrap(), b"x");
+    assert_eq!(alone.seals(), vault.seals(), "the count goes on");
+    // A record with other terms is not taken for the same keyring.
+    let (rotated, _) = both.rotated().unwrap();
+    assert_eq!(rotated.rekeyed(&new, next.as_bytes()).err(), Some(UnlockError::Damaged));
+    // Who does not know the second key cannot write its record.
+    let unknown = Vault::unlock(&root(), STORE, keyrings.current.as_bytes(), LIMITS).unwrap();
+    let unknown = unknown.with_unknown_next_root();
+    assert_eq!(unknown.rotated().unwrap_err(), SealError::RekeyPending);
+    assert_eq!(unknown.retired().unwrap_err(), SealError::RekeyPending);
+    assert!(unknown.without_next_root().rotated().is_ok());
+}

@@ -181,13 +181,28 @@ async fn one_peer_has_only_so_many_connections_and_all_have_only_so_many() {
         connection.write(LIST, "", b"{}").await;
         connection.answer().await.map(|_| connection)
     };
-    let (first, second) = (works("pilot").await, works("pilot").await);
-    assert!(first.is_some() && second.is_some());
-    assert!(works("pilot").await.is_none(), "a third connection of one peer");
+    let feed = async || {
+        let mut connection = world.connect("pilot").await;
+        connection
+            .write("POST /v1/acl/policy?action=watch HTTP/1.1", "", b"{}")
+            .await;
+        assert_eq!(connection.head().await.unwrap().status, 200);
+        connection
+    };
+    let first = feed().await;
+    let mut idle = works("pilot").await.unwrap();
+    let newer = works("pilot").await.unwrap();
+    assert!(
+        idle.is_closed().await,
+        "the idle connection gives way to a third one of the same peer"
+    );
+    drop(newer);
+    let second = feed().await;
+    assert!(works("pilot").await.is_none(), "what is in use does not give way");
     let (third, fourth) = (works("ada").await, works("/web").await);
     assert!(third.is_some() && fourth.is_some());
     assert!(works("/other").await.is_none(), "a fifth connection in all");
-    drop((first, third));
+    drop((first, second, third));
     // The places come back when the server has seen the connections end.
     let mut again = None;
     for _ in 0..200 {

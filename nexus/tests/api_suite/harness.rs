@@ -75,12 +75,7 @@ impl World {
     }
 
     /// One whose calls are recorded.
-    pub(crate) fn audited(journal: Journal, change: impl FnOnce(&mut Config)) -> Self {
-        let authority = Arc::new(TestAuthority::new("example.org").unwrap());
-        Self::open(&authority, (change, journal), &FakeClock::at_unix(START))
-    }
-
-    fn open(
+    pub(crate) fn open(
         authority: &Arc<TestAuthority>,
         (change, journal): (impl FnOnce(&mut Config), Journal),
         clock: &FakeClock,

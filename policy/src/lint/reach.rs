@@ -64,7 +64,7 @@ impl<'r> Together<'r> {
             (_, Found::Nothing) => vec![never(PATH_PATTERN, "no legal path matches it")],
             (Found::Subject(who), Found::Subject(path)) => {
                 let other = self.covering((at, &subject), who, path);
-                other.map(|other| shadowed(other)).into_iter().collect()
+                other.map(shadowed).into_iter().collect()
             }
             (Found::Unknown, _) | (_, Found::Unknown) => Vec::new(),
         }

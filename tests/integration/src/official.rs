@@ -93,7 +93,10 @@ pub fn on_path(program: &str, directory: &Path) -> Result<PathBuf> {
 pub fn copied(program: &Path, directory: &Path) -> Result<PathBuf> {
     let copy = directory.join(program.file_name().context("a program's name")?);
     if !copy.is_file() {
-        std::fs::copy(program, &copy).with_context(|| program.display().to_string())?;
+        // Not by this process: a child that another thread starts meanwhile would hold the file open for writing, and
+        // a file that is open for writing cannot be run.
+        let copying = Command::new("cp").arg(program).arg(&copy).status();
+        ensure!(copying.context("cp")?.success(), "cannot copy {}", program.display());
     }
     Ok(copy)
 }

@@ -143,9 +143,7 @@ audit: {{to: \"file:{at}/decisions.log\"}}
 
 /// Programs are copied to where every user may run them: the build directory may belong to one user alone.
 fn copied(program: &Path, directory: &Path) -> PathBuf {
-    let copy = directory.join(program.file_name().unwrap());
-    std::fs::copy(program, &copy).unwrap();
-    copy
+    spike_integration::official::copied(program, directory).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

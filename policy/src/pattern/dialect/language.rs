@@ -13,12 +13,15 @@ use super::engine;
 use super::hir::hir;
 use super::parser::parse;
 
+/// A whole DFA.
+type Dfa = dense::DFA<Vec<u32>>;
+
 /// Combinations of states that are looked at to answer one question.
 const MOST_COMBINATIONS: usize = 10_000;
 
 /// The subjects that an expression matches.
 pub(crate) struct Language {
-    dfa: dense::DFA<Vec<u32>>,
+    dfa: Dfa,
 }
 
 /// What a search over all subjects found.
@@ -77,14 +80,12 @@ fn search<const N: usize>(wanted: [(&Language, bool); N]) -> Found {
             for (place, dfa) in next.iter_mut().zip(dfas) {
                 *place = place.after(dfa, letter);
             }
-            let in_vain = |((_, wanted), (place, dfa)): (&(&Language, bool), (&Place, &dense::DFA<Vec<u32>>))| {
-                if *wanted {
-                    place.is_dead(dfa)
-                } else {
-                    *place == Place::Matched
-                }
-            };
-            if !wanted.iter().zip(next.iter().zip(dfas)).any(in_vain) {
+            let in_vain = (0..N).any(|i| match (wanted.get(i), next.get(i), dfas.get(i)) {
+                (Some((_, true)), Some(place), Some(dfa)) => place.is_dead(dfa),
+                (Some((_, false)), Some(place), Some(_)) => *place == Place::Matched,
+                _ => false,
+            });
+            if !in_vain {
                 reached.add(next, at, letter);
             }
         }
@@ -96,7 +97,7 @@ fn search<const N: usize>(wanted: [(&Language, bool); N]) -> Found {
     Found::Nothing
 }
 
-fn start<const N: usize>(dfas: [&dense::DFA<Vec<u32>>; N]) -> Option<[Place; N]> {
+fn start<const N: usize>(dfas: [&Dfa; N]) -> Option<[Place; N]> {
     let mut places = [Place::Matched; N];
     for (place, dfa) in places.iter_mut().zip(dfas) {
         *place = Place::At(dfa.start_state_forward(&Input::new("")).ok()?);
@@ -105,7 +106,7 @@ fn start<const N: usize>(dfas: [&dense::DFA<Vec<u32>>; N]) -> Option<[Place; N]>
 }
 
 /// One byte of each kind that some DFA tells apart, of those that stand in subjects.
-fn letters<const N: usize>(dfas: [&dense::DFA<Vec<u32>>; N]) -> Vec<u8> {
+fn letters<const N: usize>(dfas: [&Dfa; N]) -> Vec<u8> {
     let mut kinds = HashMap::new();
     for letter in b'!'..=b'~' {
         let kind = dfas.map(|dfa| dfa.byte_classes().get(letter));
@@ -117,7 +118,7 @@ fn letters<const N: usize>(dfas: [&dense::DFA<Vec<u32>>; N]) -> Vec<u8> {
 }
 
 impl Place {
-    fn after(self, dfa: &dense::DFA<Vec<u32>>, letter: u8) -> Self {
+    fn after(self, dfa: &Dfa, letter: u8) -> Self {
         match self {
             Self::Matched => Self::Matched,
             Self::At(state) => {
@@ -133,14 +134,14 @@ impl Place {
     }
 
     /// Whether a subject that ends here is matched.
-    fn ends(self, dfa: &dense::DFA<Vec<u32>>) -> bool {
+    fn ends(self, dfa: &Dfa) -> bool {
         match self {
             Self::Matched => true,
             Self::At(state) => dfa.is_match_state(dfa.next_eoi_state(state)),
         }
     }
 
-    fn is_dead(self, dfa: &dense::DFA<Vec<u32>>) -> bool {
+    fn is_dead(self, dfa: &Dfa) -> bool {
         match self {
             Self::Matched => false,
             Self::At(state) => dfa.is_dead_state(state) || dfa.is_quit_state(state),

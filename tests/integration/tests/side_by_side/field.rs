@@ -1,5 +1,6 @@
 //! The official Nexus and ours under one SPIRE, and callers with every identity that SPIKE knows.
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -180,7 +181,7 @@ impl Development {
             home.display()
         );
         for (uid, path) in official::USERS {
-            config += &format!("- {{spiffe_id: /{path}, selectors: ['unix:uid:{uid}']}}\n");
+            writeln!(config, "- {{spiffe_id: /{path}, selectors: ['unix:uid:{uid}']}}")?;
         }
         let file = directory.join("development.yaml");
         std::fs::write(&file, config)?;

@@ -78,13 +78,12 @@ pub(crate) fn json(text: &str) -> String {
     while let Some((before, literal, after)) = next_literal(rest) {
         out.push_str(before);
         let is_value = before.trim_end().ends_with(':');
-        match replaced(if is_value { key } else { "" }, literal) {
-            Some(known) => out.push_str(&known),
-            None => {
-                out.push('"');
-                out.push_str(literal);
-                out.push('"');
-            }
+        if let Some(known) = replaced(if is_value { key } else { "" }, literal) {
+            out.push_str(&known);
+        } else {
+            out.push('"');
+            out.push_str(literal);
+            out.push('"');
         }
         key = literal;
         rest = after;

@@ -63,8 +63,8 @@ impl Workload {
                 .envs(group[0].variable)
                 .env("HOME", &self.directory)
                 .current_dir(&self.directory);
-            let input: String = group.iter().map(|call| format!("{}\n", json!(call.words))).collect();
-            let output = run(command, input.as_bytes())?;
+            let input: Vec<String> = group.iter().map(|call| json!(call.words).to_string()).collect();
+            let output = run(command, input.join("\n").as_bytes())?;
             let lines: Vec<String> = String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();
             ensure!(
                 lines.len() == group.len(),

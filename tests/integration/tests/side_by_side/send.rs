@@ -22,17 +22,14 @@ pub(crate) struct Head<'a> {
 impl Head<'_> {
     /// The HTTP/1.1 request, on a connection of its own.
     pub(crate) fn with_body(&self, body: &[u8]) -> Vec<u8> {
-        let lines: String = self
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
-        let head = format!(
-            "{} {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{lines}content-length: {}\r\n\r\n",
-            self.method,
-            self.target,
-            body.len()
-        );
+        let mut lines = vec![
+            format!("{} {} HTTP/1.1", self.method, self.target),
+            "host: localhost".to_owned(),
+            "connection: close".to_owned(),
+        ];
+        lines.extend(self.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+        lines.push(format!("content-length: {}\r\n\r\n", body.len()));
+        let head = lines.join("\r\n");
         [head.as_bytes(), body].concat()
     }
 }

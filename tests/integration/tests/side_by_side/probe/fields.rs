@@ -3,39 +3,39 @@ use super::routes::*;
 use crate::compare::Step;
 
 /// A route's fields: name, and the route's request without it.
-struct Fields {
+struct Request {
     route: &'static str,
     target: &'static str,
     fields: &'static [(&'static str, &'static str)],
 }
 
-const FIELDS: &[Fields] = &[
-    Fields {
+const FIELDS: &[Request] = &[
+    Request {
         route: "secret-put",
         target: SECRETS,
         fields: &[("path", r#""fields/a""#), ("values", r#"{"k":"v"}"#)],
     },
-    Fields {
+    Request {
         route: "secret-get",
         target: GET,
         fields: &[("path", r#""fields/a""#), ("version", "0")],
     },
-    Fields {
+    Request {
         route: "secret-delete",
         target: DELETE,
         fields: &[("path", r#""fields/none""#), ("versions", "[1]")],
     },
-    Fields {
+    Request {
         route: "secret-undelete",
         target: UNDELETE,
         fields: &[("path", r#""fields/none""#), ("versions", "[1]")],
     },
-    Fields {
+    Request {
         route: "secret-metadata",
         target: METADATA,
         fields: &[("path", r#""fields/none""#), ("version", "0")],
     },
-    Fields {
+    Request {
         route: "policy-put",
         target: POLICY,
         fields: &[
@@ -45,27 +45,27 @@ const FIELDS: &[Fields] = &[
             ("permissions", r#"["read"]"#),
         ],
     },
-    Fields {
+    Request {
         route: "policy-get",
         target: POLICY_GET,
         fields: &[("id", r#""none""#)],
     },
-    Fields {
+    Request {
         route: "policy-delete",
         target: POLICY_DELETE,
         fields: &[("id", r#""none""#)],
     },
-    Fields {
+    Request {
         route: "policy-list",
         target: POLICY_LIST,
         fields: &[("pathPattern", r#""^none$""#)],
     },
-    Fields {
+    Request {
         route: "encrypt",
         target: ENCRYPT,
         fields: &[("plaintext", r#""aGk=""#), ("algorithm", r#""AES""#)],
     },
-    Fields {
+    Request {
         route: "decrypt",
         target: DECRYPT,
         fields: &[
@@ -74,7 +74,7 @@ const FIELDS: &[Fields] = &[
             ("ciphertext", r#""AAAAAAAAAAAAAAAAAAAAAAAAAAAA""#),
         ],
     },
-    Fields {
+    Request {
         route: "restore",
         target: RESTORE,
         fields: &[("id", "0"), ("shard", "[1,2,3]")],
@@ -107,7 +107,7 @@ pub(crate) fn steps() -> Vec<Step> {
     FIELDS.iter().flat_map(of_route).collect()
 }
 
-fn of_route(of: &Fields) -> Vec<Step> {
+fn of_route(of: &Request) -> Vec<Step> {
     let mut steps = Vec::new();
     for (at, (field, value)) in of.fields.iter().enumerate() {
         let named = |class: &str| format!("{}.{field}.{class}", of.route);

@@ -105,6 +105,16 @@ pub(crate) fn steps() -> Vec<Step> {
     steps
 }
 
+/// More than our server takes unless it is told to. Asked last: only one of both has the secret afterwards.
+pub(crate) fn too_large() -> Vec<Step> {
+    let body = put_of(1_200_000).replace("large", "larger");
+    vec![
+        Step::post("too-large", SECRETS, &body),
+        Step::post("too-large.by-web", SECRETS, &body).by("web"),
+        Step::post("too-large.h2", SECRETS, &body).h2(),
+    ]
+}
+
 fn put_of(size: usize) -> String {
     format!(
         r#"{{"path":"transport/large","values":{{"k":"{}"}}}}"#,

@@ -1,7 +1,9 @@
 //! A command line, as people and pipelines use it: the same commands in the same order, by two programs or against two
 //! servers, and what they print, leave in files and end with.
 mod commands;
+mod keys;
 mod normal;
+mod policies;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -11,7 +13,8 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, ensure};
 use spike_integration::{Spire, official};
 
-pub(crate) use self::commands::{everyday, recover, restore};
+pub(crate) use self::commands::everyday;
+pub(crate) use self::keys::{recover, restore};
 use crate::differences::{Both, Differences};
 use crate::field::{CALLERS, Field};
 
@@ -95,7 +98,7 @@ impl Shell {
     pub(crate) fn new(field: &Field, name: &str, program: &Path, server: SocketAddr) -> Result<Self> {
         let home = field.directory.join(name);
         std::fs::create_dir_all(&home)?;
-        for (file, content) in commands::FILES {
+        for (file, content) in policies::FILES {
             std::fs::write(home.join(file), content)?;
         }
         std::fs::create_dir_all(home.join("folder"))?;
@@ -139,11 +142,11 @@ impl Shell {
             ("exit".to_owned(), output.status.code().unwrap_or(-1).to_string()),
             (
                 "stdout".to_owned(),
-                self.placeless(normal::text(&output.stdout, line.form)),
+                self.placeless(&normal::text(&output.stdout, line.form)),
             ),
             (
                 "stderr".to_owned(),
-                self.placeless(normal::text(&output.stderr, line.form)),
+                self.placeless(&normal::text(&output.stderr, line.form)),
             ),
         ];
         if let Some(file) = &line.leaves {
@@ -155,7 +158,7 @@ impl Shell {
     }
 
     /// An output without the places that no two shells share.
-    fn placeless(&self, text: String) -> String {
+    fn placeless(&self, text: &str) -> String {
         text.replace(&self.home.display().to_string(), "<home>")
             .replace(&self.server.to_string(), "<server>")
     }
