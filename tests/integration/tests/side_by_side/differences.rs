@@ -167,3 +167,42 @@ fn on_one_line(text: &str) -> String {
         None => text,
     }
 }
+
+fn list_of(listed: &str) -> Result<Differences> {
+    Ok(Differences {
+        run: "run".to_owned(),
+        rows: vec![row(1, listed)?],
+        unlisted: Vec::new(),
+    })
+}
+
+fn answers(official: &str, ours: &str) -> Both {
+    let part = |text: &str| vec![("body".to_owned(), text.to_owned())];
+    Both {
+        official: part(official),
+        ours: part(ours),
+    }
+}
+
+#[test]
+fn a_difference_without_a_row_a_row_without_a_difference_and_a_loss_all_fail() -> Result<()> {
+    let listed = "run\ta*\tbody\tone*\ttwo\t1\tno\tbecause";
+    let mut exact = list_of(listed)?;
+    exact.compare("a.b", answers("one more", "two"));
+    exact.settle(1, 1)?;
+    let mut unlisted = list_of(listed)?;
+    unlisted.compare("a.b", answers("one more", "two"));
+    unlisted.compare("b", answers("one more", "two"));
+    ensure!(unlisted.settle(2, 1).is_err(), "a difference without a row");
+    let mut twice = list_of(listed)?;
+    twice.compare("a.b", answers("one", "two"));
+    twice.compare("a.c", answers("one", "two"));
+    ensure!(twice.settle(2, 1).is_err(), "a row that occurs too often");
+    ensure!(list_of(listed)?.settle(1, 1).is_err(), "a row without a difference");
+    let mut few = list_of(listed)?;
+    few.compare("a.b", answers("one", "two"));
+    ensure!(few.settle(1, 2).is_err(), "fewer questions than promised");
+    ensure!(list_of(&listed.replace("\tno\t", "\tyes\t")).is_err(), "a loss");
+    ensure!(list_of(&listed.replace("because", "")).is_err(), "no reason");
+    Ok(())
+}
