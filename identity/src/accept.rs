@@ -175,6 +175,7 @@ impl Acceptor {
         // A resumed session would skip the verification: no cache, no tickets, and so no early data either.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
+        config.ignore_client_order = true;
         config.max_early_data_size = 0;
         Ok(config)
     }

@@ -14,7 +14,9 @@ use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, Error as TlsError, SignatureScheme};
+use rustls::{
+    CipherSuite, DigitallySignedStruct, DistinguishedName, Error as TlsError, SignatureScheme, SupportedCipherSuite,
+};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use spike_policy::SpiffeId;
 use std::fmt;
@@ -27,16 +29,32 @@ pub(crate) type Wanted = Arc<dyn Fn(&SpiffeId) -> bool + Send + Sync>;
 /// Newest first.
 pub(crate) static VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
-/// AEAD suites only, and the groups that a FIPS build at the other end has too (P-256, P-384).
+/// AEAD suites only, and the groups that a FIPS build at the other end has too (P-256, P-384). First what processors
+/// have instructions for, SHA-256 among them; Go and Envoy prefer the same.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         Arc::new(CryptoProvider {
-            cipher_suites: aws_lc_rs::DEFAULT_CIPHER_SUITES.to_vec(),
+            cipher_suites: suites(),
             kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
             ..aws_lc_rs::default_provider()
         })
     });
     Arc::clone(&PROVIDER)
+}
+
+/// The default suites, those with AES-128-GCM and SHA-256 before the others.
+fn suites() -> Vec<SupportedCipherSuite> {
+    let mut suites = aws_lc_rs::DEFAULT_CIPHER_SUITES.to_vec();
+    let is_later = |suite: &SupportedCipherSuite| {
+        !matches!(
+            suite.suite(),
+            CipherSuite::TLS13_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        )
+    };
+    suites.sort_by_key(is_later);
+    suites
 }
 
 /// The verifier and the key of one connection.

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::config::{Backend, Config};
 use crate::http::{Api, Metrics, Server};
 use crate::keeper::{Custodian, Keepers};
-use crate::service::{Rules, Service};
+use crate::service::{Keeps, Rules, Service};
 use crate::store::{self, Health, Store, Unavailable};
 use crate::vault::{ByHand, Custody, InFile, Keeping, RootKeySource};
 
@@ -114,8 +114,11 @@ impl Nexus {
         let listener = TcpListener::from_std(listener).map_err(OpenError::Listen)?;
         let address = listener.local_addr().map_err(OpenError::Listen)?;
         let rules = Rules {
-            ephemeral: config.backend == Backend::Memory,
-            lite: matches!(config.backend, Backend::Lite { .. }),
+            keeps: match &config.backend {
+                Backend::Redb { .. } => Keeps::Database,
+                Backend::Memory => Keeps::UntilTheEnd,
+                Backend::Lite { .. } => Keeps::Nothing,
+            },
             ..config.rules
         };
         let custodian = config.keepers.as_ref().map(|settings| {

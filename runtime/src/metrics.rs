@@ -4,14 +4,14 @@
 //! values are `&'static str`, so the number of series is fixed when the program is compiled. **Invariant**: what is
 //! registered under a name of [`crate::names`] is exposed under exactly that name.
 
+mod durations;
+mod read;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Metric;
 
 pub use prometheus_client::metrics::counter::Counter;
@@ -19,6 +19,8 @@ pub use prometheus_client::metrics::family::Family;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::metrics::histogram::Histogram;
 
+pub use self::durations::Durations;
+use self::read::{Read, Source};
 use crate::names;
 
 /// Label names and values, both from closed sets.
@@ -93,15 +95,30 @@ impl Registry {
 
     /// A gauge that is computed when it is read, such as an age.
     pub fn computed(&self, name: &'static str, help: &'static str, read: impl Fn() -> f64 + Send + Sync + 'static) {
-        let computed = Computed {
-            name,
-            help,
-            read: Box::new(read),
-        };
+        self.collect(name, help, Source::Gauge(Box::new(read)));
+    }
+
+    /// A counter that is kept elsewhere, and read there when it is shown. The name ends in `_total`.
+    pub fn counted(&self, name: &'static str, help: &'static str, read: impl Fn() -> u64 + Send + Sync + 'static) {
+        self.collect(name, help, Source::Counter(Box::new(read)));
+    }
+
+    /// Counters that are kept elsewhere: each value of the label with its count. The name ends in `_total`.
+    pub fn counted_by<const N: usize>(
+        &self,
+        (name, label): (&'static str, &'static str),
+        help: &'static str,
+        read: impl Fn() -> [(&'static str, u64); N] + Send + Sync + 'static,
+    ) {
+        let read = Box::new(move || read().to_vec());
+        self.collect(name, help, Source::Counters { label, read });
+    }
+
+    fn collect(&self, name: &'static str, help: &'static str, from: Source) {
         self.0
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .register_collector(Box::new(computed));
+            .register_collector(Box::new(Read { name, help, from }));
     }
 
     /// Everything in the `OpenMetrics` text format.
@@ -129,28 +146,6 @@ impl Registry {
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry").finish_non_exhaustive()
-    }
-}
-
-struct Computed {
-    name: &'static str,
-    help: &'static str,
-    read: Box<dyn Fn() -> f64 + Send + Sync>,
-}
-
-impl fmt::Debug for Computed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Computed")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Collector for Computed {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let gauge = ConstGauge::new((self.read)());
-        let metric = encoder.encode_descriptor(self.name, self.help, None, gauge.metric_type())?;
-        gauge.encode(metric)
     }
 }
 

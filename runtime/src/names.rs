@@ -52,25 +52,25 @@ pub const CHECK_CONNECTIONS_REFUSED: &str = "spike_check_connections_refused_tot
 
 /// Histogram: seconds of a store commit, fsync included.
 pub const STORE_COMMIT_SECONDS: &str = "spike_store_commit_seconds";
-/// Counter: store jobs by `outcome` (committed, refused, failed, unknown).
+/// Counter: writes and key changes answered by the store, by `outcome` (committed, refused, failed, unknown).
 pub const STORE_JOBS: &str = "spike_store_jobs_total";
-/// Gauge: bytes of the store file.
+/// Gauge: bytes of the store file, or of the memory in its place.
 pub const STORE_BYTES: &str = "spike_store_bytes";
-/// Counter: AEAD seals under the current key term.
+/// Counter: AEAD seals of records under the current key term; begins again with each term.
 pub const SEALS: &str = "spike_seals_total";
-/// Counter: records that failed to open, by `table`.
+/// Counter: stored records that were found unusable when they were read, by `table`.
 pub const RECORDS_REFUSED: &str = "spike_records_refused_total";
 
 /// Gauge: seconds until our own SVID expires; negative afterwards.
 pub const SVID_REMAINING_SECONDS: &str = "spike_svid_remaining_seconds";
 /// Counter: calls of SPIKE Keepers by `call` and `outcome`.
 pub const KEEPER_CALLS: &str = "spike_keeper_calls_total";
-/// Counter: SVID updates received.
+/// Counter: new SVIDs received after the first; an update of bundles alone is none.
 pub const SVID_UPDATES: &str = "spike_svid_updates_total";
 
-/// Bucket edges in seconds for what takes microseconds (Checks).
+/// Bucket edges in seconds for what takes microseconds (Checks); 0.2 is as long as Envoy waits by default.
 pub const MICRO_SECONDS: &[f64] = &[
-    5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0,
+    5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 0.2, 1.0,
 ];
 /// Bucket edges in seconds for what takes milliseconds (requests, commits).
 pub const MILLI_SECONDS: &[f64] = &[

@@ -6,7 +6,7 @@ use spike_runtime::logging::LIFECYCLE;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{Permitted, Refused, Service, TakeBackup};
+use super::{Keeps, Permitted, Refused, Service, TakeBackup};
 use crate::store::{BackupError, Health, Store, Taken};
 
 /// Pieces that wait to be sent. Memory holds these and no more.
@@ -45,7 +45,7 @@ impl Pieces {
 impl Service {
     /// Takes a backup of everything that is committed now. One at a time.
     pub fn backup(&self, _permit: &Permitted<TakeBackup>) -> Result<Pieces, Refused> {
-        if self.rules.ephemeral {
+        if self.rules.keeps == Keeps::UntilTheEnd {
             return Err(Refused::invalid(
                 "this server keeps nothing: its root key ends with it, and no backup could be opened",
             ));

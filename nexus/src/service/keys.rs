@@ -2,7 +2,7 @@
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Permitted, RecoverShares, Refused, Service, UseCipher, VerifyRootKey};
+use super::{Keeps, Permitted, RecoverShares, Refused, Service, UseCipher, VerifyRootKey};
 use crate::store::{ReadError, SharesError, Unavailable};
 use crate::vault::{MESSAGE_NONCE, Message, Share};
 
@@ -19,7 +19,7 @@ impl Service {
                 "the plaintext is larger than {MOST_PLAIN} bytes"
             )));
         }
-        if self.rules.lite {
+        if self.is_lite() {
             return Ok(self.store.seal_lite_message(plaintext)?);
         }
         Ok(self.store.seal_message(plaintext).await?)
@@ -33,7 +33,7 @@ impl Service {
         (nonce, sealed): (&[u8], &[u8]),
     ) -> Result<Zeroizing<Vec<u8>>, Refused> {
         let nonce = parts(nonce, sealed)?;
-        let own = if self.rules.lite {
+        let own = if self.is_lite() {
             self.store.open_lite_message(nonce, sealed)
         } else {
             self.store.open_message(nonce, sealed)
@@ -75,7 +75,7 @@ impl Service {
 
     /// Refuses what makes no sense for a root key that is gone with this process.
     pub fn has_root_key_to_keep(&self) -> Result<(), Refused> {
-        if self.rules.ephemeral {
+        if self.rules.keeps == Keeps::UntilTheEnd {
             return Err(Refused::invalid(
                 "this server keeps nothing: its root key has no shares",
             ));

@@ -57,12 +57,22 @@ pub struct Rules {
     pub require_anchors: bool,
     /// How many shares the root key has.
     pub sharing: Sharing,
-    /// Whether the root key is gone with this process: then it has no shares. Set by the Nexus itself.
-    pub ephemeral: bool,
-    /// Whether nothing is kept and only the cipher is served. Set by the Nexus itself.
-    pub lite: bool,
+    /// What outlives this process. Set by the Nexus itself.
+    pub keeps: Keeps,
     /// Whether decrypt refuses what SPIKE's own Nexus sealed (`cipher.open_official: false`).
     pub own_messages_only: bool,
+}
+
+/// What a Nexus keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// Secrets and policies, in a database.
+    #[default]
+    Database,
+    /// Secrets and policies until the process ends, and its root key with them: that one has no shares.
+    UntilTheEnd,
+    /// Nothing: only the cipher is served.
+    Nothing,
 }
 
 /// The use cases over one store. Cheap to clone.
@@ -110,7 +120,7 @@ impl Service {
 
     /// Whether only the cipher, and what belongs to the root key, is served.
     pub fn is_lite(&self) -> bool {
-        self.rules.lite
+        self.rules.keeps == Keeps::Nothing
     }
 
     /// Judges one request: by the policies of this moment.

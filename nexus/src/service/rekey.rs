@@ -116,7 +116,7 @@ impl Service {
 
     /// Changes the root key, or begins to. Goes on when the caller hangs up.
     pub async fn rekey(&self, _permit: &Permitted<BeginRekey>) -> Result<Rekeyed, Refused> {
-        if self.keeping() == Keeping::Nobody || self.rules.lite {
+        if self.keeping() == Keeping::Nobody || self.is_lite() {
             return Err(Refused::invalid(
                 "this server keeps nothing: there is no root key to change",
             ));

@@ -58,7 +58,12 @@ async fn what_one_mode_seals_the_other_opens() {
         assert_octets(&streamed);
         assert_eq!((streamed.body[0], streamed.body.len()), (1, 1 + 12 + text.len() + 16));
         let opened = world.post("pilot", DECRYPT, &sealed(&streamed.body)).await;
-        assert_eq!((opened.status, opened.text()), (200, plaintext(text)));
+        let whole = if text.is_empty() {
+            r#"{"plaintext":null}"#.to_owned()
+        } else {
+            plaintext(text)
+        };
+        assert_eq!((opened.status, opened.text()), (200, whole));
         opened.assert_usual_headers();
 
         let answer = world.post("pilot", ENCRYPT, &plaintext(text)).await;

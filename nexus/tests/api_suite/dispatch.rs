@@ -58,6 +58,26 @@ async fn other_methods_are_no_routes() {
 }
 
 #[tokio::test]
+async fn a_request_names_exactly_one_host() {
+    let world = World::new();
+    for (version, hosts, status) in [
+        ("1.1", "", 400),
+        ("1.1", "Host: a\r\nHost: b\r\n", 400),
+        ("1.1", "Host: a\r\n", 200),
+        ("1.1", "Host:\r\n", 200),
+        ("1.0", "", 200),
+    ] {
+        let mut connection = world.connect("pilot").await;
+        let head = format!("POST {SECRETS}?action=list HTTP/{version}\r\n{hosts}Connection: close\r\n");
+        connection
+            .write_raw(format!("{head}Content-Length: 2\r\n\r\n{{}}").as_bytes())
+            .await;
+        let answer = connection.head().await.unwrap();
+        assert_eq!(answer.status, status, "HTTP/{version} {hosts:?}");
+    }
+}
+
+#[tokio::test]
 async fn paths_are_compared_decoded_and_actions_as_go_parses_queries() {
     let world = World::new();
     let empty = r#"{"keys":[]}"#;

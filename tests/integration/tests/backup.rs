@@ -68,6 +68,7 @@ async fn assert_filled(client: &Client) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn a_backup_under_load_comes_back_and_an_older_state_only_when_accepted() {
     let mut mesh = Mesh::start(MeshOptions::without_envoy()).await.unwrap();
     let client = mesh.client("pilot").await.unwrap();

@@ -186,7 +186,7 @@ async fn fifty_kills_in_rotations_and_changes_of_the_root_key_lose_nothing() {
     let (mut mesh, _) = filled().await;
     let mut acknowledged: BTreeMap<u64, u64> = (0..WRITERS).map(|writer| (writer, 0)).collect();
     let mut changed: BTreeMap<Moment, u64> = BTreeMap::new();
-    let (mut reads, mut writes, mut interrupted) = (0, 0, 0);
+    let (mut reads, mut written, mut interrupted) = (0, 0, 0);
     for kill in 0..KILLS {
         let moment = MOMENTS[usize::try_from(kill).unwrap() % MOMENTS.len()];
         let context = format!("kill {kill} ({moment:?})");
@@ -197,7 +197,7 @@ async fn fifty_kills_in_rotations_and_changes_of_the_root_key_lose_nothing() {
         let readers: Vec<_> = (0..READERS)
             .map(|reader| tokio::spawn(read(client.clone(), Arc::clone(&load), reader)))
             .collect();
-        let writers: Vec<_> = acknowledged
+        let under_way: Vec<_> = acknowledged
             .iter()
             .map(|(writer, from)| {
                 (
@@ -215,11 +215,11 @@ async fn fifty_kills_in_rotations_and_changes_of_the_root_key_lose_nothing() {
             reader.await.unwrap();
         }
         let mut ends = Vec::new();
-        for (writer, task) in writers {
+        for (writer, task) in under_way {
             ends.push((writer, task.await.unwrap()));
         }
         reads += load.reads.load(Ordering::Relaxed);
-        writes += load.writes.load(Ordering::Relaxed);
+        written += load.writes.load(Ordering::Relaxed);
 
         mesh.restart_ext_authz()
             .unwrap_or_else(|error| panic!("{context}: {error:#}"));
@@ -247,8 +247,8 @@ async fn fifty_kills_in_rotations_and_changes_of_the_root_key_lose_nothing() {
         }
     }
     assert!(
-        reads > KILLS && writes > KILLS,
-        "{reads} reads, {writes} writes: there was no load"
+        reads > KILLS && written > KILLS,
+        "{reads} reads, {written} writes: there was no load"
     );
     assert_eq!(changed.get(&Moment::KeyReplaced), Some(&(KILLS / 5)), "{changed:?}");
     assert!(!changed.contains_key(&Moment::Rotation), "{changed:?}");
@@ -278,7 +278,7 @@ async fn under_load_no_read_and_no_write_fails_while_the_keys_change() {
     let readers: Vec<_> = (0..READERS)
         .map(|reader| tokio::spawn(read(client.clone(), Arc::clone(&load), reader)))
         .collect();
-    let writers: Vec<_> = (0..WRITERS)
+    let under_way: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write(client.clone(), Arc::clone(&load), writer, 0)))
         .collect();
     let operator = mesh.client("pilot").await.unwrap();
@@ -289,18 +289,18 @@ async fn under_load_no_read_and_no_write_fails_while_the_keys_change() {
     }
     settled(&mesh).await;
     load.killed.store(true, Ordering::SeqCst);
-    let (reads, writes) = (load.reads.load(Ordering::Relaxed), load.writes.load(Ordering::Relaxed));
+    let (reads, written) = (load.reads.load(Ordering::Relaxed), load.writes.load(Ordering::Relaxed));
     mesh.ext_authz().stop().unwrap();
     for reader in readers {
         reader.await.unwrap();
     }
     let mut ends = Vec::new();
-    for writer in writers {
+    for writer in under_way {
         ends.push(writer.await.unwrap());
     }
     assert!(
-        reads > 100 && writes > 20,
-        "{reads} reads, {writes} writes: there was no load"
+        reads > 100 && written > 20,
+        "{reads} reads, {written} writes: there was no load"
     );
     mesh.restart_ext_authz().unwrap();
     let client = mesh.client("pilot").await.unwrap();
@@ -315,5 +315,5 @@ async fn under_load_no_read_and_no_write_fails_while_the_keys_change() {
 }
 
 fn is_private(path: &Path) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions()) & 0o077 == 0
+    std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions()).trailing_zeros() >= 6
 }

@@ -156,7 +156,7 @@ fn report(rows: &[Row]) -> Result<()> {
     let (memory, small, large) = (find(MEMORY, 10)?, find(SQLITE, 10)?, find(SQLITE, 1_000)?);
     let (few, many, most) = (find(OURS, 10)?, find(OURS, 1_000)?, find(OURS, 10_000)?);
     writeln!(out, "\n| ratio | measured | bar |\n|---|---:|---:|")?;
-    for (what, ratio, bar) in [
+    for (what, ratio, wanted) in [
         (
             "CPU a call, ours / memory backend",
             few.kept.each() / memory.kept.each(),
@@ -188,7 +188,7 @@ fn report(rows: &[Row]) -> Result<()> {
             "0.9 to 1.1",
         ),
     ] {
-        writeln!(out, "| {what} | {ratio:.3} | {bar} |")?;
+        writeln!(out, "| {what} | {ratio:.3} | {wanted} |")?;
     }
     Ok(())
 }
