@@ -218,6 +218,9 @@ async fn serve(settings: Settings, effective: Effective, registry: Registry) -> 
     registry.computed(names::SVID_REMAINING_SECONDS, help, move || {
         own.remaining_seconds(time.now())
     });
+    let own = identity.clone();
+    let help = "New SVIDs received after the first";
+    registry.counted(names::SVID_UPDATES, help, move || own.svid_updates());
     let common = Common {
         identity,
         clock,

@@ -2,21 +2,18 @@
 //!
 //! **Owns** the series of the Check service. **Refuses** a label with a path, an identity or a policy in it: series must
 //! not grow with traffic. **Invariant**: counting is a handful of atomic additions; no lock is taken on the check path.
-mod histogram;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use spike_policy::request::Refusal;
 use spike_policy::{DenyReason, Grounds, PolicySet};
-use spike_runtime::metrics::{Counter, Family, Gauge, Labels, Registry};
+use spike_runtime::metrics::{Counter, Durations, Family, Gauge, Labels, Registry};
 use spike_runtime::names;
 
 use crate::decision::Outcome;
 use crate::reason::{Fault, Reason};
 use crate::snapshot::Lookups;
-use histogram::Histogram;
 
 /// The series of the Check service.
 #[derive(Debug)]
@@ -25,7 +22,7 @@ pub struct Metrics {
     allowed_by_policy: Counter,
     allowed_by_role: Counter,
     denied: HashMap<Reason, Counter>,
-    duration: Histogram,
+    duration: Durations,
     /// Checks between their headers and their answer.
     pub in_flight: Gauge,
     /// Open connections, by `listener`.
@@ -86,7 +83,7 @@ impl Metrics {
             denied: reasons()
                 .map(|reason| (reason, series("deny", reason.as_str())))
                 .collect(),
-            duration: registry.register(names::CHECK_SECONDS, took, Histogram::default()),
+            duration: registry.register(names::CHECK_SECONDS, took, Durations::new(names::MICRO_SECONDS)),
             in_flight: registry.gauge(names::CHECKS_ACTIVE, "Checks under way"),
             connections: registry.gauges(names::CHECK_CONNECTIONS, "Open connections"),
             refused: registry.counters(names::CHECK_CONNECTIONS_REFUSED, refused),

@@ -56,6 +56,8 @@ pub(crate) struct Material {
     pub(crate) revision: u64,
     /// Grows only when a bundle changed: then live connections must be looked at again.
     pub(crate) bundle_revision: u64,
+    /// Grows only when our SVID became another one.
+    pub(crate) svid_updates: u64,
 }
 
 impl SvidMaterial {
@@ -90,6 +92,7 @@ impl Material {
             bundles: Arc::new(bundles),
             revision: 0,
             bundle_revision: 0,
+            svid_updates: 0,
         }
     }
 
@@ -107,12 +110,15 @@ impl Material {
 
     fn following(&self, own: Arc<Own>, withdrawn: Option<Arc<str>>, bundles: Bundles) -> Self {
         let changed = u64::from(bundles != *self.bundles);
+        // An agent sends the whole answer again when only a bundle changed.
+        let updated = u64::from(own.key.cert != self.own.key.cert);
         Self {
             own,
             withdrawn,
             bundles: Arc::new(bundles),
             revision: self.revision.saturating_add(1),
             bundle_revision: self.bundle_revision.saturating_add(changed),
+            svid_updates: self.svid_updates.saturating_add(updated),
         }
     }
 

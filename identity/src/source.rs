@@ -118,6 +118,11 @@ impl Identity {
         self.material().revision
     }
 
+    /// How often our SVID was replaced by another one. For metrics.
+    pub fn svid_updates(&self) -> u64 {
+        self.material().svid_updates
+    }
+
     /// The trust domains that have a bundle right now.
     pub fn trust_domains(&self) -> Vec<String> {
         self.material()

@@ -10,11 +10,12 @@ use spike_policy::{Generation, PolicySet, Role, SpiffeId, TrustDomain};
 use spike_runtime::logging::LIFECYCLE;
 use spike_runtime::metrics::Registry;
 use spike_runtime::socket::{BindError, bind_tcp};
-use spike_runtime::{CancellationToken, Latch, Readiness, SharedClock, names};
+use spike_runtime::{CancellationToken, Latch, Readiness, SharedClock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{Backend, Config};
+use crate::figures;
 use crate::http::{Api, Metrics, Server};
 use crate::keeper::{Custodian, Keepers};
 use crate::service::{Keeps, Rules, Service};
@@ -104,12 +105,7 @@ impl Nexus {
             tracing::warn!(target: LIFECYCLE, "{warning}");
         }
         let store = open_store(&config)?;
-        let damaged = store.clone();
-        context.registry.computed(
-            names::POLICIES_DAMAGED,
-            "Stored policies that cannot be used",
-            move || u32::try_from(damaged.broken().len()).map_or(f64::MAX, f64::from),
-        );
+        figures::show(&context.registry, &store);
         let listener = bind_tcp(config.listen)?;
         let listener = TcpListener::from_std(listener).map_err(OpenError::Listen)?;
         let address = listener.local_addr().map_err(OpenError::Listen)?;

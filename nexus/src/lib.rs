@@ -11,6 +11,7 @@
 
 pub mod app;
 pub mod config;
+mod figures;
 mod http;
 pub mod keeper;
 pub mod restore_backup;

@@ -183,6 +183,9 @@ async fn serve(settings: Settings, effective: Effective, registry: Registry) -> 
     registry.computed(names::SVID_REMAINING_SECONDS, help, move || {
         own.remaining_seconds(clock.now())
     });
+    let own = identity.clone();
+    let help = "New SVIDs received after the first";
+    registry.counted(names::SVID_UPDATES, help, move || own.svid_updates());
     let (audit, writer) = Journal::open(&settings.audit, PROGRAM_OF_AUDIT, SystemClock::shared(), &registry)?;
     tasks.spawn("audit", obey_hangups(audit.on_hangup()?, tasks.stop()));
     audit.lifecycle("start", identity.spiffe_id().as_str());

@@ -16,6 +16,7 @@ pub(super) use self::plan::Plan;
 use super::changes::Delta;
 use super::jobs::{Answer, Applied, Deleted, Mode, Put, PutOutcome, Write, WriteError, answer};
 use super::ledger::Manifest;
+use super::meter::Meter;
 use super::policies::BrokenPolicies;
 use super::secrets::{self, BrokenSecrets, RowError};
 use super::version::{History, SecretVersion, VersionChoice};
@@ -30,6 +31,7 @@ pub(super) struct Base<'a> {
     pub(super) broken_policies: &'a BrokenPolicies,
     pub(super) broken_secrets: &'a BrokenSecrets,
     pub(super) max_versions: NonZeroU32,
+    pub(super) meter: &'a Meter,
 }
 
 /// Changes on top of a [`Base`].
@@ -60,7 +62,7 @@ impl From<WriteError> for JobError {
 impl From<RowError> for JobError {
     fn from(error: RowError) -> Self {
         match error {
-            RowError::Damaged(reason) => {
+            RowError::Damaged(_, reason) => {
                 tracing::error!(%reason, "a secret's record is damaged");
                 Self::Refused(WriteError::Damaged)
             }
@@ -299,7 +301,8 @@ impl<'a> Batch<'a> {
         if self.base.broken_secrets.contains_key(path.as_str().as_bytes()) {
             return Err(WriteError::Damaged.into());
         }
-        Ok(secrets::history(self.base.txn, self.base.vault, path)?)
+        let history = secrets::history(self.base.txn, self.base.vault, path);
+        Ok(history.inspect_err(|error| self.base.meter.refused_row(error))?)
     }
 
     fn next_generation(&mut self, put: Vec<Arc<Policy>>, removed: Vec<PolicyName>) {

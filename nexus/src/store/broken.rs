@@ -3,6 +3,8 @@ use std::fmt;
 
 use spike_policy::{PolicyId, PolicyName};
 
+use super::tables::Table;
+
 /// A stored record that is not served: damaged, moved, rolled back, removed, or no longer acceptable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenRecord {
@@ -10,6 +12,8 @@ pub struct BrokenRecord {
     pub record: String,
     /// Why it is not served, for the operator's log. Not for clients.
     pub reason: String,
+    /// The table that it is of.
+    pub(super) table: Table,
 }
 
 impl BrokenRecord {
@@ -18,7 +22,11 @@ impl BrokenRecord {
             Some(name) => format!("policy `{name}` ({id})"),
             None => format!("policy ({id})"),
         };
-        Self { record, reason }
+        Self {
+            record,
+            reason,
+            table: Table::Policies,
+        }
     }
 
     pub(super) fn ledger(shard: u16) -> Self {
@@ -26,6 +34,7 @@ impl BrokenRecord {
         Self {
             record: format!("ledger shard {shard}"),
             reason: reason.to_owned(),
+            table: Table::Ledger,
         }
     }
 
@@ -33,6 +42,7 @@ impl BrokenRecord {
         Self {
             record: format!("secret `{}`", path.escape_ascii()),
             reason,
+            table: Table::Secrets,
         }
     }
 }

@@ -91,6 +91,14 @@ impl Disk {
         }
     }
 
+    /// Its bytes now; `None` when that cannot be found out.
+    pub(super) fn size(&self) -> Option<u64> {
+        match self {
+            Self::File(path) => path.symlink_metadata().ok().map(|metadata| metadata.len()),
+            Self::Backend(open) => open().and_then(|backend| backend.len()).ok(),
+        }
+    }
+
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::File(path) => path,

@@ -15,6 +15,7 @@ use super::broken::BrokenRecord;
 use super::changes::CatchUp;
 use super::health::{Health, Unavailable};
 use super::jobs::{Applied, Control, Deleted, Job, Mode, Put, Reply, Write, WriteError};
+use super::meter::Meter;
 use super::open::load_policies;
 use super::reseal::ReEncryption;
 use super::secrets::{self, RowError};
@@ -227,7 +228,11 @@ impl Store {
         let (txn, vault) = self.state.begin_read()?.map_err(|error| self.suspect(&error))?;
         let loaded = load_policies(&txn, &vault).map_err(|error| self.suspect(&error))?;
         loaded
-            .map(|loaded| loaded.set)
+            .map(|loaded| {
+                let broken = loaded.broken.values().map(|(_, record)| record);
+                self.state.meter().refused_all(broken);
+                loaded.set
+            })
             .ok_or_else(|| self.suspect(&redb::Error::Corrupted("manifest".to_owned())))
     }
 
@@ -262,6 +267,11 @@ impl Store {
         self.state.health()
     }
 
+    /// What this store counts.
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(self.state.meter())
+    }
+
     /// Figures for metrics and for operators.
     pub fn stats(&self) -> Stats {
         self.state.stats()
@@ -277,13 +287,18 @@ impl Store {
     }
 
     pub(super) async fn send<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, WriteError> {
-        let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(job(reply)).map_err(|error| match error {
-            TrySendError::Full(_) => WriteError::Busy,
-            TrySendError::Closed(_) => self.state.why_closed().into(),
-        })?;
-        // No answer at all: the writer died with the job in hand.
-        answer.await.unwrap_or(Err(WriteError::OutcomeUnknown))
+        let (reply, answer) = Reply::new(self.state.meter());
+        let result = match self.jobs.try_send(job(reply)) {
+            Ok(()) => match answer.await {
+                Ok(answered) => return answered,
+                // No answer at all: the writer died with the job in hand.
+                Err(_) => Err(WriteError::OutcomeUnknown),
+            },
+            Err(TrySendError::Full(_)) => Err(WriteError::Busy),
+            Err(TrySendError::Closed(_)) => Err(self.state.why_closed().into()),
+        };
+        self.state.meter().answered(&result);
+        result
     }
 
     fn read<T>(
@@ -301,7 +316,8 @@ impl Store {
         });
         match found {
             Ok(found) => found.ok_or(ReadError::NotFound),
-            Err(RowError::Damaged(reason)) => {
+            Err(RowError::Damaged(table, reason)) => {
+                self.state.meter().refused(table);
                 tracing::error!(%path, %reason, "a secret's record is damaged");
                 Err(ReadError::Damaged)
             }

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::health::Unavailable;
 use super::import::{ImportMode, Imported, PolicyImport, SecretImport};
+use super::meter::Meter;
 use super::rekey::{Rekey, RekeyRefused};
 use super::sealed::UnsealStoreError;
 use super::version::{SecretVersion, VersionChoice};
@@ -109,7 +110,19 @@ pub enum WriteError {
     OutcomeUnknown,
 }
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, WriteError>>;
+/// Who waits for an answer, and who counts it.
+pub(super) struct Reply<T> {
+    to: oneshot::Sender<Result<T, WriteError>>,
+    meter: Arc<Meter>,
+}
+
+impl<T> Reply<T> {
+    pub(super) fn new(meter: &Arc<Meter>) -> (Self, oneshot::Receiver<Result<T, WriteError>>) {
+        let (to, answer) = oneshot::channel();
+        let meter = Arc::clone(meter);
+        (Self { to, meter }, answer)
+    }
+}
 
 /// One unit of the writer's work.
 pub(super) enum Job {
@@ -192,7 +205,7 @@ pub(super) enum Control {
     },
     Recover,
     Close {
-        reply: Reply<()>,
+        reply: oneshot::Sender<Result<(), Unavailable>>,
     },
 }
 
@@ -208,7 +221,7 @@ impl Job {
             Self::Control(Control::Reserve { reply }) => send(reply, Err(why.into())),
             Self::Control(Control::Unseal { reply, .. }) => drop(reply.send(Err(why.into()))),
             Self::Control(Control::Recover) => {}
-            Self::Control(Control::Close { reply }) => send(reply, Ok(())),
+            Self::Control(Control::Close { reply }) => drop(reply.send(Ok(()))),
         }
     }
 }
@@ -236,5 +249,6 @@ pub(super) fn answer<T: Send + 'static>(reply: Reply<T>, result: Result<T, Write
 
 /// A caller that hung up does not undo a commit; there is nobody to tell.
 pub(super) fn send<T>(reply: Reply<T>, result: Result<T, WriteError>) {
-    drop(reply.send(result));
+    reply.meter.answered(&result);
+    drop(reply.to.send(result));
 }

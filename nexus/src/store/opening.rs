@@ -87,6 +87,7 @@ impl Store {
         state.note_accepted(anchor.as_ref().and_then(Anchor::accepted));
         let state = Arc::new(state);
         state.set_progress(reseal.now);
+        state.meter().sized(disk.size());
         let (jobs, waiting) = mpsc::channel(tuning.queue.get());
         let writer = Writer {
             state: Arc::clone(&state),

@@ -213,6 +213,7 @@ impl Writer {
             piece.old += 1;
             let Ok(plain) = row.open(&vault, table, key) else {
                 piece.unreadable += 1;
+                self.state.meter().refused(table);
                 return Ok(ControlFlow::Continue(()));
             };
             let value = seal_row(&vault, (table, key, row.revision), row.clear, &plain)?;

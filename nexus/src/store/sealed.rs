@@ -13,7 +13,7 @@ use super::anchor::{self, Anchor};
 use super::disk::Disk;
 use super::handle::Store;
 use super::health::{Health, Unavailable};
-use super::jobs::{Control, Job, send};
+use super::jobs::{Control, Job};
 use super::open::OpenError;
 use super::options::Tuning;
 use super::reseal::Reseal;
@@ -66,7 +66,7 @@ impl Sealed {
                 },
                 Job::Control(Control::Close { reply }) => {
                     self.state.end(Health::Closed);
-                    send(reply, Ok(()));
+                    let _nobody_waits = reply.send(Ok(()));
                     break;
                 }
                 other => other.refuse(Unavailable::Sealed),
@@ -98,6 +98,7 @@ impl Sealed {
         self.state.note_accepted(anchor.as_ref().and_then(Anchor::accepted));
         let reseal = Reseal::of(&opened.vault);
         self.state.set_progress(reseal.now);
+        self.state.meter().sized(self.disk.size());
         let committed = self.state.unsealed(opened, Arc::clone(root));
         Ok(Writer {
             state: Arc::clone(&self.state),

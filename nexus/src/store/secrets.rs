@@ -29,8 +29,8 @@ pub(super) type BrokenSecrets = BTreeMap<Vec<u8>, BrokenRecord>;
 /// Why a secret row gave nothing.
 #[derive(Debug)]
 pub(super) enum RowError {
-    /// It does not open or does not parse.
-    Damaged(String),
+    /// It does not open or does not parse: of which table, and why.
+    Damaged(Table, String),
     /// The disk failed.
     Storage(redb::Error),
 }
@@ -88,8 +88,11 @@ pub(super) fn history(txn: &ReadTransaction, vault: &Vault, path: &SecretPath) -
     };
     match open() {
         Ok(Some(history)) => Ok(Some(history)),
-        Ok(None) => Err(RowError::Damaged("its plaintext does not parse".to_owned())),
-        Err(error) => Err(RowError::Damaged(error.to_string())),
+        Ok(None) => Err(RowError::Damaged(
+            Table::Secrets,
+            "its plaintext does not parse".to_owned(),
+        )),
+        Err(error) => Err(RowError::Damaged(Table::Secrets, error.to_string())),
     }
 }
 
@@ -100,7 +103,7 @@ pub(super) fn value(
     key: &[u8],
     version: Version,
 ) -> Result<SecretValue, RowError> {
-    let damaged = |reason: &str| RowError::Damaged(reason.to_owned());
+    let damaged = |reason: &str| RowError::Damaged(Table::SecretValues, reason.to_owned());
     let value = read(txn, Table::SecretValues, key)?.ok_or_else(|| damaged("its values are gone"))?;
     let row = Row::parse(&value).map_err(|error| damaged(&error.to_string()))?;
     let plain = row

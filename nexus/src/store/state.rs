@@ -15,6 +15,7 @@ use super::changes::{ChangeLog, Delta};
 use super::health::{Health, Unavailable};
 use super::keys::Keys;
 use super::ledger::Manifest;
+use super::meter::Meter;
 use super::open::Opened;
 use super::policies::BrokenPolicies;
 use super::reseal::ReEncryption;
@@ -33,7 +34,7 @@ pub(super) struct State {
     changes: watch::Sender<Generation>,
     health: watch::Sender<Health>,
     suspect: AtomicBool,
-    commits: AtomicU64,
+    meter: Arc<Meter>,
     /// The generation that a rolled back database was gone on from.
     accepted: OnceLock<Generation>,
     /// Of the last change, in nanoseconds.
@@ -115,7 +116,7 @@ impl State {
             changes: watch::Sender::new(set.generation()),
             health: watch::Sender::new(Health::Ready),
             suspect: AtomicBool::new(false),
-            commits: AtomicU64::new(0),
+            meter: Meter::new(),
             accepted: OnceLock::new(),
             publication: AtomicU64::new(0),
             progress: watch::Sender::default(),
@@ -143,7 +144,7 @@ impl State {
             changes: watch::Sender::new(Generation(0)),
             health: watch::Sender::new(Health::Sealed),
             suspect: AtomicBool::new(false),
-            commits: AtomicU64::new(0),
+            meter: Meter::new(),
             accepted: OnceLock::new(),
             publication: AtomicU64::new(0),
             progress: watch::Sender::default(),
@@ -264,8 +265,8 @@ impl State {
         self.accepted.get().copied()
     }
 
-    pub(super) fn count_commit(&self) {
-        self.commits.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     pub(super) fn note_publication(&self, took: Duration) {
@@ -276,7 +277,7 @@ impl State {
     pub(super) fn stats(&self) -> Stats {
         let vault = self.vault();
         Stats {
-            commits: self.commits.load(Ordering::Relaxed),
+            commits: self.meter.commits().count(),
             last_publication: Duration::from_nanos(self.publication.load(Ordering::Relaxed)),
             term: vault.term().get(),
             seals: vault.seals(),
@@ -352,6 +353,7 @@ impl State {
     }
 
     fn report_broken(&self) {
+        self.meter.refused_all(self.broken().records());
         for record in self.broken().records() {
             tracing::error!(record = %record.record, reason = %record.reason, "a stored record is not served");
         }

@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
 
 use super::anchor::{self, Anchor};
 use super::batch::{Base, Batch, Plan};
@@ -67,7 +67,7 @@ impl Writer {
                 Ok(Next::Continue) => {}
                 Ok(Next::Close(reply)) => {
                     self.close();
-                    send(reply, Ok(()));
+                    let _nobody_waits = reply.send(Ok(()));
                     break Unavailable::Closed;
                 }
                 Err(Fatal) => break Unavailable::Failed,
@@ -190,6 +190,7 @@ impl Writer {
             broken_policies: &broken.policies,
             broken_secrets: &broken.secrets,
             max_versions: self.max_versions(),
+            meter: self.state.meter(),
         });
         let mut writes = writes.into_iter();
         while let Some(write) = writes.next() {
@@ -211,11 +212,13 @@ impl Writer {
         let db = db
             .as_ref()
             .ok_or_else(|| Failure::Unavailable(self.state.why_closed()))?;
+        let began = self.tuning.clock.monotonic();
         tables::write(db, rows).map_err(|failure| match failure {
             WriteFailure::NothingWritten(error) => Failure::Storage(error),
             WriteFailure::Unknown(error) => Failure::Unknown(error),
         })?;
-        self.state.count_commit();
+        let took = self.tuning.clock.monotonic().saturating_duration_since(began);
+        self.state.meter().committed(took, self.disk.size());
         // Durable now, and nobody has been told: from here on an older copy of the file is an older copy.
         if let Some(anchor) = &mut self.anchor {
             anchor.note(&self.state.vault(), manifest);
@@ -288,6 +291,7 @@ impl Writer {
             thread::sleep(pause);
             match self.reopen() {
                 Ok(opened) => {
+                    self.state.meter().sized(self.disk.size());
                     self.reseal.restart(&opened.vault);
                     self.committed = self.state.recovered(opened);
                     self.state.set_progress(self.reseal.now);
@@ -333,7 +337,7 @@ impl Writer {
 
 enum Next {
     Continue,
-    Close(Reply<()>),
+    Close(oneshot::Sender<Result<(), Unavailable>>),
 }
 
 /// Why a transaction did not commit.

@@ -153,3 +153,32 @@ fn the_sample_configuration_is_read_without_a_fault() {
             .any(|value| value.key == "nexus.store.backend")
     );
 }
+
+#[tokio::test]
+async fn what_the_store_does_shows_in_the_metrics() {
+    let world = World::new();
+    world.grant("reads", "/web", "^a$", "read").await;
+    let refused = world
+        .post("pilot", "/v1/acl/policy?action=delete", r#"{"id":"nobody"}"#)
+        .await;
+    assert_ne!(refused.status, 200);
+    let metrics = world.registry.encode().unwrap();
+    for line in [
+        "spike_store_commit_seconds_count 1",
+        r#"spike_store_jobs_total{outcome="committed"} 1"#,
+        r#"spike_store_jobs_total{outcome="refused"} 1"#,
+        r#"spike_store_jobs_total{outcome="failed"} 0"#,
+        r#"spike_store_jobs_total{outcome="unknown"} 0"#,
+        r#"spike_records_refused_total{table="policies"} 0"#,
+        r#"spike_records_refused_total{table="secret_values"} 0"#,
+    ] {
+        assert!(
+            metrics.lines().any(|have| have == line),
+            "`{line}` is missing in\n{metrics}"
+        );
+    }
+    for name in ["spike_store_bytes ", "spike_seals_total "] {
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        assert!(value.parse::<f64>().unwrap() > 0.0, "{name}{value}");
+    }
+}

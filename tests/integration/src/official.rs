@@ -86,17 +86,20 @@ pub fn on_path(program: &str, directory: &Path) -> Result<PathBuf> {
     copied(&found, directory)
 }
 
-/// A copy of a program that every user may run; made once.
+/// A program under a name that every user can reach; made once.
 ///
 /// # Errors
 /// When the file cannot be copied.
 pub fn copied(program: &Path, directory: &Path) -> Result<PathBuf> {
     let copy = directory.join(program.file_name().context("a program's name")?);
     if !copy.is_file() {
-        // Not by this process: a child that another thread starts meanwhile would hold the file open for writing, and
-        // a file that is open for writing cannot be run.
-        let copying = Command::new("cp").arg(program).arg(&copy).status();
-        ensure!(copying.context("cp")?.success(), "cannot copy {}", program.display());
+        // A second name where one file system holds both: nothing is written. If it must be copied, then not by this
+        // process: a child that another thread starts meanwhile would hold the file open for writing, and a file that
+        // is open for writing cannot be run.
+        if std::fs::hard_link(program, &copy).is_err() {
+            let copying = Command::new("cp").arg(program).arg(&copy).status();
+            ensure!(copying.context("cp")?.success(), "cannot copy {}", program.display());
+        }
     }
     Ok(copy)
 }

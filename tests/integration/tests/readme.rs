@@ -23,6 +23,7 @@ const COMMANDS: &[(&str, &str)] = &[
     (TOGETHER, "the_servers_start_as_shown"),
     (NEXUS, "the_servers_start_as_shown"),
     (APART, "the_servers_start_as_shown"),
+    (MIGRATE, "the_migration_says_what_it_would_copy"),
 ];
 
 const APPLY: &str = "spike policy apply --file config/policies/orders.yaml";
@@ -31,6 +32,7 @@ const CURL: &str =
 const TOGETHER: &str = "spike-ext-authz --config config/ext-authz.yaml";
 const NEXUS: &str = "spike-nexus --config config/nexus.yaml";
 const APART: &str = "spike-ext-authz --config config/ext-authz-remote.yaml";
+const MIGRATE: &str = "spike migrate --from https://old.example:8553 --to https://localhost:8553 --dry-run";
 
 /// `make` targets that are named in the text.
 const TARGETS: &[&str] = &["bench", "demo", "down", "test", "up"];
@@ -236,6 +238,36 @@ async fn the_policy_is_applied_and_the_secret_read_with_curl() {
     let url = format!("https://localhost:{}", mesh.nexus_address().port());
     let output = shell(&line, own.path(), &[("SPIKE_NEXUS_API_URL", url)]);
     assert_eq!(said(&output).trim(), r#"{"data":{"password":"s3cr3t"}}"#);
+}
+
+/// From one Nexus to another one; the sockets of their agents are given, for each has its own here.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_migration_says_what_it_would_copy() {
+    let old = Mesh::start(MeshOptions::without_envoy().in_memory()).await.unwrap();
+    let new = Mesh::start(MeshOptions::without_envoy().in_memory()).await.unwrap();
+    let root = workspace::root();
+    let put = format!("spike secret put {SECRET} password=s3cr3t");
+    assert!(shell(&put, &root, &old.environment("pilot")).status.success());
+    assert!(shell(APPLY, &root, &old.environment("pilot")).status.success());
+    assert!(MIGRATE.contains("https://old.example:8553") && MIGRATE.contains("https://localhost:8553"));
+    let url = |mesh: &Mesh| format!("https://localhost:{}", mesh.nexus_address().port());
+    let line = MIGRATE
+        .replace("https://old.example:8553", &url(&old))
+        .replace("https://localhost:8553", &url(&new));
+    let socket = |mesh: &Mesh| format!("unix://{}", mesh.agent_socket("pilot").display());
+    let line = format!("{line} --from-socket {} --to-socket {}", socket(&old), socket(&new));
+    let output = shell(&line, &root, &new.environment("pilot"));
+    let text = said(&output);
+    assert!(
+        output.status.success() && text.contains("Secrets: 1 in the source, 1 created"),
+        "{text}"
+    );
+    let listed = shell("spike secret list; spike policy list", &root, &new.environment("pilot"));
+    assert!(
+        said(&listed).contains("No secrets found.") && said(&listed).contains("No policies found."),
+        "{}",
+        said(&listed)
+    );
 }
 
 /// The README's Rust, between the two marks, letter for letter.

@@ -197,7 +197,7 @@ fn check_values(opened: &Opened, damaged: &mut Damaged) -> Result<(), redb::Erro
     for path in secrets::paths(&txn, &opened.broken.secrets)? {
         match check_secret(&txn, opened, &path) {
             Ok(()) => {}
-            Err(RowError::Damaged(reason)) => damaged.add(|| format!("secret `{path}`: {reason}")),
+            Err(RowError::Damaged(_, reason)) => damaged.add(|| format!("secret `{path}`: {reason}")),
             Err(RowError::Storage(error)) => return Err(error),
         }
     }

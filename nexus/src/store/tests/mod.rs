@@ -11,6 +11,7 @@ mod bits;
 mod faults;
 mod group;
 mod messages;
+mod meter;
 mod policies;
 mod power;
 mod rekey;
