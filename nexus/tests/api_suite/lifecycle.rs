@@ -144,6 +144,10 @@ fn the_sample_configuration_is_read_without_a_fault() {
             drop(section.key(key).string().optional());
         }
     }
+    drop(spike_audit::Settings::read(
+        &root.section("audit"),
+        spike_audit::Target::Stderr,
+    ));
     let effective = layers.finish().unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(config.listen.port(), Config::PORT);
     assert!(

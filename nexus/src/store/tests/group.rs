@@ -223,7 +223,8 @@ fn an_exhausted_term_refuses_and_a_rotation_helps() {
     let disk = TestDisk::new(Vec::new());
     let limits = crate::vault::SealLimits {
         rotate: u64::MAX,
-        refuse: 8,
+        // Far more than it takes to seal two policies again after the rotation.
+        refuse: 100,
     };
     disk.disk().create(&root(), limits).unwrap();
     let store = Store::start(
@@ -237,8 +238,9 @@ fn an_exhausted_term_refuses_and_a_rotation_helps() {
     .unwrap();
     let put = |name: &str| wait(store.put_policy(rule(name, "^a$"), Mode::Upsert, at(1)));
     put("first").unwrap();
-    put("second").unwrap();
-    assert!(matches!(put("third").unwrap_err(), WriteError::Seal(_)));
+    let again = |turn: u32| wait(store.put_policy(rule("second", &format!("^{turn}$")), Mode::Upsert, at(1)));
+    let refused = (0..100).find_map(|turn| again(turn).err()).unwrap();
+    assert!(matches!(refused, WriteError::Seal(_)), "{refused:?}");
     assert_eq!(served(&store).len(), 2);
     assert_eq!(wait(store.rotate()).unwrap().get(), 2);
     put("third").unwrap();
