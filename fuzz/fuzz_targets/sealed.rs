@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
     let _ = SecretValue::decode(data);
     if let Some((nonce, sealed)) = data.split_first_chunk() {
         assert!(vault.open_message(nonce, sealed).is_none());
-        assert!(root().open_proof(nonce, sealed).is_none());
+        assert!(root().open_as_spike(nonce, sealed).is_none());
     }
     // With the beginning of a real record, so that the reader goes further.
     let [at, change, rest @ ..] = data else { return };
