@@ -35,7 +35,7 @@ const APART: &str = "spike-ext-authz --config config/ext-authz-remote.yaml";
 const MIGRATE: &str = "spike migrate --from https://old.example:8553 --to https://localhost:8553 --dry-run";
 
 /// `make` targets that are named in the text.
-const TARGETS: &[&str] = &["bench", "demo", "down", "test", "up"];
+const TARGETS: &[&str] = &["bench", "bench-peers", "demo", "down", "test", "up"];
 
 fn read(file: &str) -> String {
     std::fs::read_to_string(workspace::root().join(file)).expect(file)
@@ -125,7 +125,11 @@ fn there_is_no_command_or_block_that_no_test_knows() {
         .collect();
     targets.sort_unstable();
     targets.dedup();
-    assert_eq!(targets, ["bench", "demo", "down", "up"], "named in the text");
+    assert_eq!(
+        targets,
+        ["bench", "bench-peers", "demo", "down", "up"],
+        "named in the text"
+    );
 }
 
 /// What `make TARGET` would run, with everything up to date or not.
