@@ -20,7 +20,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// Documents in one all-or-nothing request: it must stay below Nexus's body limit.
 const BATCH: usize = 2_000;
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
