@@ -33,7 +33,8 @@ docs: ## API documentation, broken links are errors
 
 deny: ## Licences, banned crates and sources of the dependency tree
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny --version 0.20.2
-	cargo deny --offline check bans licenses sources
+	cargo fetch --locked
+	cargo deny --locked --offline check bans licenses sources
 
 interop: programs $(ENVOY) ## Official SPIKE programs, Go SDK, go-spiffe and SPIRE against ours (needs Go; peers on PATH)
 	tests/interop/run
