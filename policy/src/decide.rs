@@ -14,6 +14,7 @@
 //! ```
 use std::sync::Arc;
 
+use crate::role::Scope;
 use crate::{AccessPath, IdentityView, Permission, Policy, PolicySet, Role, Roles, SpiffeId, reserved};
 
 /// One question: may this identity do this to this path?
@@ -48,6 +49,7 @@ impl Permit {
     pub fn access(&self) -> &Access {
         &self.access
     }
+
     /// Why it was allowed.
     pub fn grounds(&self) -> &Grounds {
         &self.grounds
@@ -135,22 +137,16 @@ pub fn decide_in(view: &IdentityView, roles: &Roles, access: Access) -> Verdict 
 /// What a built-in identity may do whatever the policies say; the access back when they are to be asked.
 fn by_role(roles: &Roles, access: Access) -> Result<Verdict, Access> {
     let role = roles.of(&access.who);
-    match role {
-        Role::Superuser => Ok(allow(access, Grounds::Role(role))),
-        Role::LiteWorkload => {
+    match role.scope() {
+        Scope::Everything => Ok(allow(access, Grounds::Role(role))),
+        Scope::OnlyCipher => {
             if access.permission == Permission::Execute && access.path.as_str() == reserved::CIPHER {
                 Ok(allow(access, Grounds::Role(role)))
             } else {
                 Ok(deny(access, DenyReason::LiteWorkload))
             }
         }
-        Role::Recover
-        | Role::Restore
-        | Role::Nexus
-        | Role::Keeper
-        | Role::Bootstrap
-        | Role::ExtAuthz
-        | Role::Workload => Err(access),
+        Scope::ByPolicy => Err(access),
     }
 }
 

@@ -24,6 +24,10 @@ pub mod rule;
 pub mod set;
 pub mod spiffe_id;
 
+mod excerpt;
+#[cfg(test)]
+mod sample;
+
 pub use decide::{Access, Denial, DenyReason, Grounds, Permit, Verdict, decide, decide_at_a_glance, decide_in};
 pub use document::{Fault, PolicyDocument, Position, parse_rules, parse_yaml, to_yaml};
 pub use explain::{Explanation, explain, what_can, who_can};

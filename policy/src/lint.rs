@@ -7,15 +7,20 @@
 //! **Invariant**: a suggested pattern is one that [`crate::IdPattern`] or [`crate::PathPattern`] accepts.
 use std::collections::HashMap;
 use std::fmt;
+use std::str::FromStr;
 
 use crate::document::{PATH_PATTERN, PERMISSIONS, SPIFFEID_PATTERN};
 use crate::pattern::Shape;
-use crate::{AccessPath, Permission, PolicyName, Rule, SpiffeId, reserved};
+use crate::{AccessPath, IdPattern, PathPattern, Permission, PolicyName, Rule, SpiffeId, reserved};
 use reach::Together;
 
 mod portable;
 mod reach;
 mod text;
+
+/// What is said of a pattern that nothing matches.
+const NO_ID: &str = "no legal SPIFFE ID matches it";
+const NO_PATH: &str = "no legal path matches it";
 
 /// The kinds of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,6 +98,25 @@ pub struct Finding {
     pub suggestion: Option<String>,
 }
 
+impl Finding {
+    fn of(lint: Lint, field: &'static str, explanation: impl Into<String>) -> Self {
+        Self {
+            lint,
+            field,
+            explanation: explanation.into(),
+            suggestion: None,
+        }
+    }
+
+    /// The same with a better pattern. A suggestion that is no pattern is none.
+    fn suggesting<P: FromStr>(self, pattern: Option<String>) -> Self {
+        Self {
+            suggestion: pattern.filter(|text| text.parse::<P>().is_ok()),
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.lint, self.field, self.explanation)?;
@@ -152,96 +176,64 @@ fn duplicate(other: &Rule) -> Finding {
         "the policy `{}` has the same patterns and gives at least the same",
         other.name
     );
-    Finding {
-        lint: Lint::Duplicate,
-        field: PERMISSIONS,
-        explanation,
-        suggestion: None,
-    }
+    Finding::of(Lint::Duplicate, PERMISSIONS, explanation)
 }
 
 fn identity(rule: &Rule, findings: &mut Vec<Finding>) {
-    let (pattern, shape) = (rule.spiffe_id.as_str(), rule.spiffe_id.literal_shape());
-    let mut add = |lint, explanation: String, suggestion: Option<String>| {
-        // A suggestion that is no pattern is none.
-        let suggestion = suggestion.filter(|text| text.parse::<crate::IdPattern>().is_ok());
-        findings.push(Finding {
-            lint,
-            field: SPIFFEID_PATTERN,
-            explanation,
-            suggestion,
-        });
+    let pattern = rule.spiffe_id.as_str();
+    let mut add = |lint, explanation, better| {
+        findings.push(Finding::of(lint, SPIFFEID_PATTERN, explanation).suggesting::<IdPattern>(better));
     };
     if !rule.spiffe_id.is_anchored() {
         let text = "it is not anchored, so it also matches longer SPIFFE IDs, such as those of other workloads";
-        add(Lint::Unanchored, text.to_owned(), Some(text::anchored(pattern)));
+        add(Lint::Unanchored, text, Some(text::anchored(pattern)));
     }
     if let Some(escaped) = text::without_bare_dots(pattern) {
         let text = "a dot in the trust domain stands for any character, so it also matches other trust domains";
-        add(Lint::BareDot, text.to_owned(), Some(escaped));
+        add(Lint::BareDot, text, Some(escaped));
     }
-    match never_an_id(&shape) {
-        Some(true) => {
+    match never_an_id(&rule.spiffe_id.literal_shape()) {
+        Some(Never::ButForSlash) => {
             let text = "no SPIFFE ID ends with a slash, so it matches none";
-            add(
-                Lint::TrailingSlash,
-                text.to_owned(),
-                text::without_trailing_slash(pattern),
-            );
+            add(Lint::TrailingSlash, text, text::without_trailing_slash(pattern));
         }
-        Some(false) => add(Lint::NeverMatches, "no legal SPIFFE ID matches it".to_owned(), None),
+        Some(Never::AtAll) => add(Lint::NeverMatches, NO_ID, None),
         None => {}
     }
     if !portable::is_id_pattern(pattern) {
-        add(
-            Lint::NotPortable,
-            "SPIKE itself refuses it, for a character outside its alphabet".to_owned(),
-            None,
-        );
+        add(Lint::NotPortable, portable::REFUSED, None);
     }
 }
 
 fn path(rule: &Rule, findings: &mut Vec<Finding>) {
     let (pattern, shape) = (rule.path.as_str(), rule.path.literal_shape());
-    let mut add = |lint, explanation: String, suggestion: Option<String>| {
-        let suggestion = suggestion.filter(|text| text.parse::<crate::PathPattern>().is_ok());
-        findings.push(Finding {
-            lint,
-            field: PATH_PATTERN,
-            explanation,
-            suggestion,
-        });
+    let mut add = |lint, explanation: &str, better| {
+        findings.push(Finding::of(lint, PATH_PATTERN, explanation).suggesting::<PathPattern>(better));
     };
     if shape != Shape::Any && !rule.path.is_anchored() {
         let text = "it is not anchored, so it also matches longer paths that have it somewhere";
-        add(Lint::Unanchored, text.to_owned(), Some(text::anchored(pattern)));
+        add(Lint::Unanchored, text, Some(text::anchored(pattern)));
     }
     if let Some(regex) = text::without_glob(pattern) {
         let text = "`*` repeats the slash before it, it is no wildcard";
-        add(Lint::GlobLike, text.to_owned(), Some(regex));
+        add(Lint::GlobLike, text, Some(regex));
     }
     if let Shape::Exact(texts) = &shape
         && texts.iter().all(|text| text.parse::<AccessPath>().is_err())
     {
-        add(Lint::NeverMatches, "no legal path matches it".to_owned(), None);
+        add(Lint::NeverMatches, NO_PATH, None);
     }
     let opened: Vec<&str> = reserved::PATHS
         .into_iter()
         .filter(|reserved| rule.path.full_match(reserved))
         .collect();
     if !opened.is_empty() {
-        let explanation = format!(
-            "it opens the reserved {}, which guards the store itself",
-            opened.join(", ")
-        );
-        add(Lint::Reserved, explanation, None);
+        let opened = opened.join(", ");
+        let explanation = format!("it opens the reserved {opened}, which guards the store itself");
+        add(Lint::Reserved, &explanation, None);
     }
     if !portable::is_path_pattern(pattern) {
-        add(
-            Lint::NotPortable,
-            "SPIKE itself refuses it, for a character outside its alphabet".to_owned(),
-            None,
-        );
+        add(Lint::NotPortable, portable::REFUSED, None);
     }
 }
 
@@ -267,23 +259,25 @@ fn wide_super(rule: &Rule, findings: &mut Vec<Finding>) {
         (false, true) => "`super` is given on many paths",
         (true, true) => "`super` is given to many identities on many paths",
     };
-    let explanation = explanation.to_owned();
-    findings.push(Finding {
-        lint: Lint::WideSuper,
-        field: PERMISSIONS,
-        explanation,
-        suggestion: None,
-    });
+    findings.push(Finding::of(Lint::WideSuper, PERMISSIONS, explanation));
 }
 
-/// Whether no SPIFFE ID has this shape; `Some(true)` if only a slash at the end is the reason.
-fn never_an_id(shape: &Shape) -> Option<bool> {
+/// That no SPIFFE ID has a shape.
+enum Never {
+    /// Only because of a slash at the end.
+    ButForSlash,
+    /// For another reason.
+    AtAll,
+}
+
+fn never_an_id(shape: &Shape) -> Option<Never> {
     let is_id = |text: &str| text.parse::<SpiffeId>().is_ok();
+    let but_for_slash = |text: &String| is_id(text.trim_end_matches('/'));
     match shape {
         Shape::Exact(texts) if texts.iter().any(|text| is_id(text)) => None,
-        Shape::Exact(texts) => Some(!texts.is_empty() && texts.iter().all(|t| is_id(t.trim_end_matches('/')))),
+        Shape::Exact(texts) if !texts.is_empty() && texts.iter().all(but_for_slash) => Some(Never::ButForSlash),
         Shape::Prefix { starts, .. } if starts.iter().any(|start| may_begin_id(start)) => None,
-        Shape::Prefix { .. } => Some(false),
+        Shape::Exact(_) | Shape::Prefix { .. } => Some(Never::AtAll),
         Shape::Any | Shape::Other => None,
     }
 }

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::spiffe_id::excerpt;
+use crate::excerpt;
 
 /// A policy's unique name: 1 to 250 bytes of letters, digits, `-`, `_` and space; never a UUID. Case counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,10 +56,10 @@ impl FromStr for PolicyName {
             return Err(InvalidName::TooLong(text.len()));
         }
         if !text.bytes().all(is_name_byte) {
-            return Err(InvalidName::Character(excerpt(text)));
+            return Err(InvalidName::Character(excerpt::value(text)));
         }
         if uuid::Uuid::parse_str(text).is_ok() {
-            return Err(InvalidName::Uuid(excerpt(text)));
+            return Err(InvalidName::Uuid(excerpt::value(text)));
         }
         Ok(Self(text.into()))
     }
@@ -110,7 +110,7 @@ impl FromStr for PolicyId {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         match uuid::Uuid::parse_str(text) {
             Ok(id) if id.get_version() == Some(uuid::Version::Random) => Ok(Self(id)),
-            Ok(_) | Err(_) => Err(InvalidName::NotAnId(excerpt(text))),
+            Ok(_) | Err(_) => Err(InvalidName::NotAnId(excerpt::value(text))),
         }
     }
 }

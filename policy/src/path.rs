@@ -9,9 +9,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::excerpt;
 use crate::name::is_name_byte;
 use crate::reserved;
-use crate::spiffe_id::excerpt;
 
 /// A secret's path: 1 to 500 bytes of SPIKE's alphabet (spike.md §4.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,14 +53,7 @@ impl FromStr for SecretPath {
     type Err = InvalidPath;
 
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
-        let rule = r"only letters, digits and ._-/()?+*|[]{}\ are allowed";
-        Alphabet {
-            what: "secret path",
-            most: Self::MAX_BYTES,
-            holds: is_secret_path_byte,
-            rule,
-        }
-        .check(text)?;
+        SECRET_PATH.check(text)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -79,14 +72,7 @@ impl FromStr for KeyName {
     type Err = InvalidPath;
 
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
-        let rule = "only letters, digits, hyphen, underscore and space are allowed";
-        Alphabet {
-            what: "secret key",
-            most: Self::MAX_BYTES,
-            holds: is_name_byte,
-            rule,
-        }
-        .check(text)?;
+        KEY_NAME.check(text)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -132,15 +118,7 @@ impl TryFrom<String> for AccessPath {
     type Error = InvalidPath;
 
     fn try_from(text: String) -> Result<Self, InvalidPath> {
-        let rule = "only printable ASCII without blanks is allowed";
-        let holds = |b: u8| b.is_ascii_graphic();
-        Alphabet {
-            what: "path",
-            most: Self::MAX_BYTES,
-            holds,
-            rule,
-        }
-        .check(&text)?;
+        ACCESS_PATH.check(&text)?;
         Ok(Self(text))
     }
 }
@@ -177,6 +155,27 @@ struct Alphabet {
     rule: &'static str,
 }
 
+const SECRET_PATH: Alphabet = Alphabet {
+    what: "secret path",
+    most: SecretPath::MAX_BYTES,
+    holds: is_secret_path_byte,
+    rule: r"only letters, digits and ._-/()?+*|[]{}\ are allowed",
+};
+
+const KEY_NAME: Alphabet = Alphabet {
+    what: "secret key",
+    most: KeyName::MAX_BYTES,
+    holds: is_name_byte,
+    rule: "only letters, digits, hyphen, underscore and space are allowed",
+};
+
+const ACCESS_PATH: Alphabet = Alphabet {
+    what: "path",
+    most: AccessPath::MAX_BYTES,
+    holds: |byte| byte.is_ascii_graphic(),
+    rule: "only printable ASCII without blanks is allowed",
+};
+
 impl Alphabet {
     fn check(&self, text: &str) -> Result<(), InvalidPath> {
         if text.is_empty() {
@@ -188,7 +187,7 @@ impl Alphabet {
         if text.bytes().all(self.holds) {
             return Ok(());
         }
-        Err(InvalidPath::Character(self.what, excerpt(text), self.rule))
+        Err(InvalidPath::Character(self.what, excerpt::value(text), self.rule))
     }
 }
 

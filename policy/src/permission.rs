@@ -73,7 +73,10 @@ impl FromStr for Permission {
 pub struct Permissions(u8);
 
 impl Permissions {
-    /// The set of these words; none or an unknown one is an error.
+    /// The set of these words.
+    ///
+    /// # Errors
+    /// The first word that is none of the five; or that there is no word at all.
     pub fn parse<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result<Self, InvalidPermissions> {
         let mut bits = 0;
         for word in words {

@@ -50,6 +50,9 @@ pub enum ReservedFault {
 ///
 /// A rule that describes one reserved path and brushes another passes here, as in SPIKE; at check time it opens only
 /// the one it describes.
+///
+/// # Errors
+/// The pattern that is at fault, and the reserved path that it hits.
 pub fn check(rule: &Rule) -> Result<(), ReservedFault> {
     check_patterns(&rule.spiffe_id, &rule.path)
 }

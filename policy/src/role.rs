@@ -30,6 +30,9 @@ pub enum InvalidTrustRoots {
 impl TrustRoots {
     /// SPIKE's form: names separated by commas, trimmed. An empty item is an error (SPIKE exits on it at a later
     /// request); the default `spike.ist` for an unset variable is the caller's.
+    ///
+    /// # Errors
+    /// The first item that is empty or no trust domain.
     pub fn parse(list: &str) -> Result<Self, InvalidTrustRoots> {
         let one = |(index, item): (usize, &str)| match item.trim() {
             "" => Err(InvalidTrustRoots::EmptyItem {
@@ -96,6 +99,32 @@ impl Role {
             Self::Workload => "workload",
         }
     }
+
+    /// What it allows whatever the policies say.
+    pub(crate) fn scope(self) -> Scope {
+        match self {
+            Self::Superuser => Scope::Everything,
+            Self::LiteWorkload => Scope::OnlyCipher,
+            Self::Recover
+            | Self::Restore
+            | Self::Nexus
+            | Self::Keeper
+            | Self::Bootstrap
+            | Self::ExtAuthz
+            | Self::Workload => Scope::ByPolicy,
+        }
+    }
+}
+
+/// What a role allows whatever the policies say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Everything.
+    Everything,
+    /// The cipher, and nothing that a policy gives besides.
+    OnlyCipher,
+    /// Nothing: policies are asked.
+    ByPolicy,
 }
 
 /// Which trust roots each built-in identity counts under. Empty roots: nobody has that role.

@@ -9,6 +9,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::excerpt;
+
 /// A SPIFFE ID in its canonical text: `spiffe://<trust domain>` and an optional path, at most 2048 bytes.
 ///
 /// ```
@@ -58,7 +60,7 @@ impl FromStr for SpiffeId {
 
     fn from_str(text: &str) -> Result<Self, InvalidSpiffeId> {
         let path_at = check_id(text).map_err(|rule| InvalidSpiffeId {
-            value: excerpt(text),
+            value: excerpt::value(text),
             rule,
         })?;
         Ok(Self {
@@ -75,7 +77,7 @@ impl TryFrom<&[u8]> for SpiffeId {
         match std::str::from_utf8(bytes) {
             Ok(text) => text.parse(),
             Err(_) => Err(InvalidSpiffeId {
-                value: excerpt(&String::from_utf8_lossy(bytes)),
+                value: excerpt::value(&String::from_utf8_lossy(bytes)),
                 rule: SpiffeIdRule::PrintableAscii,
             }),
         }
@@ -104,7 +106,7 @@ impl FromStr for TrustDomain {
 
     fn from_str(text: &str) -> Result<Self, InvalidSpiffeId> {
         check_trust_domain(text).map_err(|rule| InvalidSpiffeId {
-            value: excerpt(text),
+            value: excerpt::value(text),
             rule,
         })?;
         Ok(Self(text.to_owned()))
@@ -222,15 +224,6 @@ fn check_path(path: &str) -> Result<(), SpiffeIdRule> {
         }
     }
     Ok(())
-}
-
-/// A value as an error shows it: quoted, escaped, at most 120 characters.
-pub(crate) fn excerpt(text: &str) -> String {
-    const SHOWN: usize = 120;
-    match text.char_indices().nth(SHOWN) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or("")),
-    }
 }
 
 #[cfg(test)]

@@ -1,34 +1,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
-use crate::{Generation, PolicyDocument, PolicyId, TrustRoots, UnixMillis};
+use crate::sample::{self, roles};
+use crate::{Generation, TrustRoots};
 
 fn set(rows: &[(&str, &str, &str)]) -> PolicySet {
-    let policies = (0_u8..).zip(rows).map(|(n, (who, path, permissions))| {
-        let document = PolicyDocument {
-            name: format!("policy {n}"),
-            spiffeid_pattern: (*who).to_owned(),
-            path_pattern: (*path).to_owned(),
-            permissions: permissions.split(' ').map(str::to_owned).collect(),
-        };
-        let (id, at) = (PolicyId::from_random_bytes([n; 16]), UnixMillis(0));
-        Arc::new(Policy {
-            id,
-            rule: (&document).try_into().unwrap(),
-            created_at: at,
-            updated_at: at,
-        })
+    let policies = (0..).zip(rows).map(|(n, (who, path, permissions))| {
+        let rule = sample::rule(&format!("policy {n}"), who, path, permissions);
+        sample::policy(n, rule)
     });
     PolicySet::new(Generation(1), policies)
-}
-
-fn roles() -> Roles {
-    let roots = TrustRoots::parse("spike.ist").unwrap();
-    Roles {
-        pilot: roots.clone(),
-        lite_workload: roots.clone(),
-        nexus: roots,
-        ..Roles::default()
-    }
 }
 
 fn ask(set: &PolicySet, who: &str, permission: Permission, path: &str) -> Result<String, DenyReason> {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use super::tree::{MAX_FAULTS, Node, Trees, Value};
 use super::{Fault, NAME, PATH_PATTERN, PERMISSIONS, PolicyDocument, Position, SPIFFEID_PATTERN};
 use crate::Rule;
-use crate::spiffe_id::excerpt;
+use crate::excerpt;
 
 /// The largest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -209,8 +209,11 @@ impl Reader<'_> {
             "pathPattern" | "path" => PATH_PATTERN,
             "permissions" => PERMISSIONS,
             _ => {
-                self.trees
-                    .fault(None, key.position, format!("unknown key {}; {KEYS}", excerpt(text)));
+                self.trees.fault(
+                    None,
+                    key.position,
+                    format!("unknown key {}; {KEYS}", excerpt::value(text)),
+                );
                 return None;
             }
         };
@@ -266,7 +269,7 @@ impl Reader<'_> {
             Value::Other(kind, source) => {
                 format!(
                     "{field} must be a text, and YAML reads {} as a {kind}; put it in quotes",
-                    excerpt(&source)
+                    excerpt::value(&source)
                 )
             }
             Value::List(_) | Value::Map(_) => format!("{field} must be a text"),

@@ -32,20 +32,18 @@ impl<'a> Paths<'a> {
     /// To the end: a pattern that has to be asked is asked, on a copy that is not kept. Stays undecided when too many
     /// were asked before.
     pub(super) fn settle(&mut self, pattern: &'a PathPattern) -> &Compared {
-        let path = self.path.as_str();
-        let first = || compared(&pattern.literal_shape(), path);
-        let known = self.known.entry(pattern.as_str()).or_insert_with(first);
-        if let Compared::Undecided { common } = *known
+        if let Compared::Undecided { common } = *self.compare(pattern)
             && self.left > 0
         {
             self.left -= 1;
-            *known = if is_match(pattern, path) {
+            let settled = if is_match(pattern, self.path.as_str()) {
                 Compared::Match
             } else {
                 Compared::Differs(Difference { common, wanted: None })
             };
+            self.known.insert(pattern.as_str(), settled);
         }
-        known
+        self.compare(pattern)
     }
 
     /// Whether a policy opens the path: its pattern matches, and the guard lets it through.

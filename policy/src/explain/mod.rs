@@ -24,6 +24,7 @@ pub use near::NearMiss;
 pub use text::sentence;
 
 use crate::decide::decide_in;
+use crate::role::Scope;
 use crate::{Access, Generation, Grounds, Policy, PolicySet, Role, Roles, Verdict};
 
 /// How many near misses and matching policies are told when the asker has no opinion.
@@ -93,16 +94,9 @@ pub fn explain(set: &PolicySet, roles: &Roles, access: Access, limit: usize) -> 
         matching: Vec::new(),
         near_misses: Vec::new(),
     };
-    match role {
-        // Policies are not asked about these.
-        Role::Superuser | Role::LiteWorkload => {}
-        Role::Recover
-        | Role::Restore
-        | Role::Nexus
-        | Role::Keeper
-        | Role::Bootstrap
-        | Role::ExtAuthz
-        | Role::Workload => match &explanation.verdict {
+    match role.scope() {
+        Scope::Everything | Scope::OnlyCipher => {}
+        Scope::ByPolicy => match &explanation.verdict {
             Verdict::Allow(permit) => {
                 explanation.matching = near::matching(&view, permit, limit);
             }

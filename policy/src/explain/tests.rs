@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 use super::*;
-use crate::{Permission, PolicyDocument, PolicyId, TrustRoots, UnixMillis};
+use crate::Permission;
+use crate::sample::{self, roles};
 
 const WEB: &str = "spiffe://example.org/web";
 const SUPERUSER: &str = "spiffe://spike.ist/spike/pilot/role/superuser";
@@ -8,33 +9,10 @@ const LITE: &str = "spiffe://spike.ist/spike/workload/role/lite/7";
 
 /// Rows of name, who, path and permissions.
 fn set(rows: &[(&str, &str, &str, &str)]) -> PolicySet {
-    let policies = (0_u16..).zip(rows).map(|(n, (name, who, path, permissions))| {
-        let document = PolicyDocument {
-            name: (*name).to_owned(),
-            spiffeid_pattern: (*who).to_owned(),
-            path_pattern: (*path).to_owned(),
-            permissions: permissions.split(' ').map(str::to_owned).collect(),
-        };
-        let mut bytes = [0; 16];
-        bytes[..2].copy_from_slice(&n.to_be_bytes());
-        let (id, at) = (PolicyId::from_random_bytes(bytes), UnixMillis(0));
-        Arc::new(Policy {
-            id,
-            rule: (&document).try_into().unwrap(),
-            created_at: at,
-            updated_at: at,
-        })
-    });
-    PolicySet::new(Generation(7), policies)
-}
-
-fn roles() -> Roles {
-    let roots = TrustRoots::parse("spike.ist").unwrap();
-    Roles {
-        pilot: roots.clone(),
-        lite_workload: roots,
-        ..Roles::default()
-    }
+    let rules = rows
+        .iter()
+        .map(|(name, who, path, permissions)| sample::rule(name, who, path, permissions));
+    PolicySet::new(Generation(7), (0..).zip(rules).map(|(n, rule)| sample::policy(n, rule)))
 }
 
 fn asked(set: &PolicySet, who: &str, permission: Permission, path: &str) -> Explanation {

@@ -2,7 +2,9 @@
 use std::fmt;
 
 use super::{Difference, Explanation, Link, Listing, NearMiss, Topic};
-use crate::{DenyReason, Grounds, Permission, Permissions, Policy, Role, Verdict, reserved};
+use crate::excerpt::quoted;
+use crate::role::Scope;
+use crate::{DenyReason, Grounds, Permission, Permissions, Policy, Verdict, reserved};
 
 /// Characters of a differing text that are shown.
 const SHOWN: usize = 40;
@@ -130,23 +132,27 @@ fn differs(difference: &Difference, subject: &str, f: &mut fmt::Formatter<'_>) -
     let Some(wanted) = wanted else {
         return match subject.get(..*common) {
             None | Some("") => Ok(()),
-            Some(begins) => write!(f, ", though both begin with {}", excerpt(begins)),
+            Some(begins) => write!(f, ", though both begin with {}", quoted(begins, SHOWN)),
         };
     };
     let found = subject.get(*common..).unwrap_or_default();
     let at = common + 1;
     match (wanted.is_empty(), found.is_empty()) {
-        (true, _) => write!(f, ": it ends before character {at}, where {} follows", excerpt(found)),
+        (true, _) => write!(
+            f,
+            ": it ends before character {at}, where {} follows",
+            quoted(found, SHOWN)
+        ),
         (false, true) => write!(
             f,
             ": at character {at} it has {}, where nothing follows",
-            excerpt(wanted)
+            quoted(wanted, SHOWN)
         ),
         (false, false) => write!(
             f,
             ": at character {at} it has {} instead of {}",
-            excerpt(wanted),
-            excerpt(found)
+            quoted(wanted, SHOWN),
+            quoted(found, SHOWN)
         ),
     }
 }
@@ -186,18 +192,12 @@ fn note(topic: &Topic) -> Option<&'static str> {
         Topic::WhoCan { path, .. } => {
             reserved::is_reserved(path).then_some("this path is reserved: only policies that describe it exactly count")
         }
-        Topic::WhatCan { role, .. } => match role {
-            Role::Superuser => Some("it has the built-in role superuser: it can do everything, without any policy"),
-            Role::LiteWorkload => {
+        Topic::WhatCan { role, .. } => match role.scope() {
+            Scope::Everything => Some("it has the built-in role superuser: it can do everything, without any policy"),
+            Scope::OnlyCipher => {
                 Some("it has the built-in role lite_workload: it can only execute spike/system/cipher/exec")
             }
-            Role::Recover
-            | Role::Restore
-            | Role::Nexus
-            | Role::Keeper
-            | Role::Bootstrap
-            | Role::ExtAuthz
-            | Role::Workload => None,
+            Scope::ByPolicy => None,
         },
     }
 }
@@ -213,12 +213,4 @@ fn plural(policies: usize) -> String {
 fn words(permissions: Permissions) -> String {
     let words: Vec<_> = permissions.iter().map(Permission::as_str).collect();
     words.join(", ")
-}
-
-/// In quotes; a long one is cut.
-fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
-    }
 }

@@ -1,5 +1,8 @@
 //! What SPIKE itself accepts (spike.md §3.3): narrower alphabets than ours.
 
+/// What is said of a pattern that SPIKE does not accept.
+pub(super) const REFUSED: &str = "SPIKE itself refuses it, for a character outside its alphabet";
+
 /// `^\^?spiffe://[\\a-zA-Z0-9.\-*()+?\[\]]+(/[\\/a-zA-Z0-9._\-*()+?\[\]]+)*\$?$`
 pub(super) fn is_id_pattern(text: &str) -> bool {
     let text = text.strip_prefix('^').unwrap_or(text);

@@ -2,13 +2,11 @@
 use std::cell::OnceCell;
 use std::sync::{Arc, LazyLock};
 
-use super::{Finding, Lint};
+use super::{Finding, Lint, NO_ID, NO_PATH};
 use crate::document::{PATH_PATTERN, PERMISSIONS, SPIFFEID_PATTERN};
 use crate::pattern::dialect::Program;
-use crate::pattern::{Found, Language, Shape};
-use crate::{
-    AccessPath, Generation, IdPattern, PathPattern, Policy, PolicyId, PolicySet, Rule, SpiffeId, UnixMillis, reserved,
-};
+use crate::pattern::{Found, Language, Pattern, Shape};
+use crate::{AccessPath, Generation, Policy, PolicyId, PolicySet, Rule, SpiffeId, UnixMillis, reserved};
 
 /// Every SPIFFE ID, but for the limits of length.
 const IDS: &str =
@@ -60,8 +58,8 @@ impl<'r> Together<'r> {
         }
         let subject = Reach::of(rule);
         match (subject.an_id(), subject.a_path()) {
-            (Found::Nothing, _) => vec![never(SPIFFEID_PATTERN, "no legal SPIFFE ID matches it")],
-            (_, Found::Nothing) => vec![never(PATH_PATTERN, "no legal path matches it")],
+            (Found::Nothing, _) => vec![Finding::of(Lint::NeverMatches, SPIFFEID_PATTERN, NO_ID)],
+            (_, Found::Nothing) => vec![Finding::of(Lint::NeverMatches, PATH_PATTERN, NO_PATH)],
             (Found::Subject(who), Found::Subject(path)) => {
                 let other = self.covering((at, &subject), who, path);
                 other.map(shadowed).into_iter().collect()
@@ -152,32 +150,6 @@ impl<'r> Reach<'r> {
     }
 }
 
-/// What the two kinds of patterns have in common.
-trait Pattern: PartialEq {
-    fn matches(&self, subject: &str) -> bool;
-    fn subjects(&self) -> Option<Language>;
-}
-
-impl Pattern for IdPattern {
-    fn matches(&self, subject: &str) -> bool {
-        self.is_match(subject)
-    }
-
-    fn subjects(&self) -> Option<Language> {
-        self.language()
-    }
-}
-
-impl Pattern for PathPattern {
-    fn matches(&self, subject: &str) -> bool {
-        self.is_match(subject)
-    }
-
-    fn subjects(&self) -> Option<Language> {
-        self.language()
-    }
-}
-
 impl Side {
     fn of(shape: Shape) -> Self {
         Self {
@@ -207,14 +179,14 @@ impl Side {
             return true;
         }
         if let Shape::Exact(texts) = &self.shape {
-            return texts.iter().all(|text| wider.matches(text));
+            return texts.iter().all(|text| wider.is_match(text));
         }
         let languages = self.language(pattern).zip(other.language(wider)).zip(legal);
         languages.is_some_and(|((inner, outer), legal)| inner.beyond(outer, legal) == Found::Nothing)
     }
 
     fn language(&self, pattern: &impl Pattern) -> Option<&Language> {
-        self.language.get_or_init(|| pattern.subjects()).as_ref()
+        self.language.get_or_init(|| pattern.language()).as_ref()
     }
 }
 
@@ -222,26 +194,12 @@ fn place(id: PolicyId) -> usize {
     usize::try_from(u128::from_be_bytes(*id.as_bytes())).unwrap_or(usize::MAX)
 }
 
-fn never(field: &'static str, explanation: &str) -> Finding {
-    Finding {
-        lint: Lint::NeverMatches,
-        field,
-        explanation: explanation.to_owned(),
-        suggestion: None,
-    }
-}
-
 fn shadowed(other: &Rule) -> Finding {
     let explanation = format!(
         "the policy `{}` already gives all that this one gives, to the same identities and maybe more",
         other.name
     );
-    Finding {
-        lint: Lint::Shadowed,
-        field: PERMISSIONS,
-        explanation,
-        suggestion: None,
-    }
+    Finding::of(Lint::Shadowed, PERMISSIONS, explanation)
 }
 
 #[cfg(test)]

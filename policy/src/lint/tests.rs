@@ -1,19 +1,8 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
-use crate::PolicyDocument;
+use crate::sample::rule;
 
 const WHO: &str = r"^spiffe://example\.org/web$";
 const PATH: &str = "^tenants/acme/db$";
-
-fn rule(name: &str, who: &str, path: &str, permissions: &str) -> Rule {
-    let document = PolicyDocument {
-        name: name.to_owned(),
-        spiffeid_pattern: who.to_owned(),
-        path_pattern: path.to_owned(),
-        permissions: permissions.split(' ').map(str::to_owned).collect(),
-    };
-    (&document).try_into().unwrap()
-}
 
 /// The words of the findings about one pattern, with its suggestion.
 fn found(who: &str, path: &str, permissions: &str) -> Vec<(&'static str, Option<String>)> {

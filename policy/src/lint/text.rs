@@ -22,37 +22,31 @@ pub(super) fn without_bare_dots(pattern: &str) -> Option<String> {
     let scheme = "spiffe://";
     let begin = pattern.find(scheme)? + scheme.len();
     let end = pattern.get(begin..)?.find('/').map_or(pattern.len(), |at| begin + at);
-    let bytes = pattern.as_bytes();
-    let repeated = |at: usize| bytes.get(at + 1).is_some_and(|next| b"*+?{".contains(next));
-    let bare: Vec<usize> = marks(pattern)
-        .filter(|mark| mark.byte == b'.' && (begin..end).contains(&mark.at) && !repeated(mark.at))
-        .map(|mark| mark.at)
-        .collect();
-    if bare.is_empty() {
-        return None;
-    }
-    let escaped = pattern
-        .char_indices()
-        .flat_map(|(at, c)| bare.contains(&at).then_some('\\').into_iter().chain([c]));
-    Some(escaped.collect())
+    let repeated = |at: usize| {
+        let behind = pattern.get(at + 1..);
+        behind.is_some_and(|rest| rest.starts_with(['*', '+', '?', '{']))
+    };
+    with_before(pattern, '\\', |mark| {
+        mark.byte == b'.' && (begin..end).contains(&mark.at) && !repeated(mark.at)
+    })
 }
 
 /// The pattern with `/*` written as `/.*`; `None` if there is no `/*`.
 pub(super) fn without_glob(pattern: &str) -> Option<String> {
-    let bytes = pattern.as_bytes();
-    let stars: Vec<usize> = marks(pattern)
-        .filter(|mark| mark.byte == b'*' && mark.at.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'/'))
-        .map(|mark| mark.at)
-        .collect();
-    if stars.is_empty() {
+    let after_slash = |at: usize| pattern.get(..at).is_some_and(|before| before.ends_with('/'));
+    with_before(pattern, '.', |mark| mark.byte == b'*' && after_slash(mark.at))
+}
+
+/// The pattern with a character more before each mark that is meant; `None` if none is.
+fn with_before(pattern: &str, more: char, is_meant: impl Fn(&Mark) -> bool) -> Option<String> {
+    let meant: Vec<usize> = marks(pattern).filter(is_meant).map(|mark| mark.at).collect();
+    if meant.is_empty() {
         return None;
     }
-    Some(
-        pattern
-            .char_indices()
-            .flat_map(|(at, c)| stars.contains(&at).then_some('.').into_iter().chain([c]))
-            .collect(),
-    )
+    let chars = pattern
+        .char_indices()
+        .flat_map(|(at, c)| meant.contains(&at).then_some(more).into_iter().chain([c]));
+    Some(chars.collect())
 }
 
 /// The pattern without the slash before its end.

@@ -1,6 +1,7 @@
 //! The rules a text has to pass before the dialect reads it (design D5): each names field, value and rule.
 use super::dialect::{SyntaxError, SyntaxFault};
 use super::{InvalidPattern, PatternFault};
+use crate::excerpt::as_it_is;
 
 /// Longest SPIFFE ID pattern, in bytes: as long as the longest SPIFFE ID.
 pub(super) const MAX_ID_PATTERN: usize = 2048;
@@ -32,8 +33,21 @@ impl Field {
     }
 }
 
+/// What the dialect makes of a text, once the rules of its field let the text pass.
+pub(super) fn read<T>(
+    field: Field,
+    text: &str,
+    read: impl FnOnce(&str) -> Result<T, SyntaxError>,
+) -> Result<T, InvalidPattern> {
+    match field {
+        Field::SpiffeId => check_id(text)?,
+        Field::Path => check_path(text)?,
+    }
+    read(text).map_err(|error| refused(field, text, &error))
+}
+
 /// Checks what an identity pattern may look like.
-pub(super) fn check_id(text: &str) -> Result<(), InvalidPattern> {
+fn check_id(text: &str) -> Result<(), InvalidPattern> {
     check_text(Field::SpiffeId, text)?;
     let bare = text.strip_prefix('^').unwrap_or(text);
     if !bare.starts_with("spiffe://") {
@@ -43,13 +57,13 @@ pub(super) fn check_id(text: &str) -> Result<(), InvalidPattern> {
     if has_glob_star(text) {
         let corrected = glob_as_regex(text);
         return Err(invalid(Field::SpiffeId, text, PatternFault::Glob)
-            .with_line(&format!("Use regex syntax: \"{}\"", shown(&corrected))));
+            .with_line(&format!("Use regex syntax: \"{}\"", as_it_is(&corrected, SHOWN))));
     }
     Ok(())
 }
 
 /// Checks what a path pattern may look like.
-pub(super) fn check_path(text: &str) -> Result<(), InvalidPattern> {
+fn check_path(text: &str) -> Result<(), InvalidPattern> {
     check_text(Field::Path, text)?;
     let (caret, bare) = text.strip_prefix('^').map_or(("", text), |bare| ("^", bare));
     if bare.starts_with('/') {
@@ -57,7 +71,7 @@ pub(super) fn check_path(text: &str) -> Result<(), InvalidPattern> {
         return Err(
             invalid(Field::Path, text, PatternFault::LeadingSlash).with_line(&format!(
                 "Paths are namespaces, remove leading slash: \"{}\"",
-                shown(&corrected)
+                as_it_is(&corrected, SHOWN)
             )),
         );
     }
@@ -65,7 +79,7 @@ pub(super) fn check_path(text: &str) -> Result<(), InvalidPattern> {
 }
 
 /// What the dialect refused.
-pub(super) fn refused(field: Field, text: &str, error: &SyntaxError) -> InvalidPattern {
+fn refused(field: Field, text: &str, error: &SyntaxError) -> InvalidPattern {
     let too_large = error.fault() == SyntaxFault::TooLarge;
     let fault = if too_large {
         PatternFault::TooLarge
@@ -95,24 +109,10 @@ fn check_text(field: Field, text: &str) -> Result<(), InvalidPattern> {
 }
 
 fn invalid(field: Field, text: &str, fault: PatternFault) -> InvalidPattern {
-    InvalidPattern::new(fault, format!("Invalid {}: \"{}\"", field.name(), shown(text)))
-}
-
-/// A value on one line: at most [`SHOWN`] characters, printable ASCII as it is (no doubled backslash: it is to be copied).
-fn shown(text: &str) -> String {
-    let mut line = String::new();
-    for (at, c) in text.chars().enumerate() {
-        if at == SHOWN {
-            line.push('…');
-            break;
-        }
-        if c == ' ' || c.is_ascii_graphic() {
-            line.push(c);
-        } else {
-            line.extend(c.escape_unicode());
-        }
-    }
-    line
+    InvalidPattern::new(
+        fault,
+        format!("Invalid {}: \"{}\"", field.name(), as_it_is(text, SHOWN)),
+    )
 }
 
 /// Whether a `*` follows a plain `/`: outside classes, quotes and escapes.

@@ -14,11 +14,12 @@ mod interner;
 mod typed;
 
 pub use dialect::Shape;
-pub(crate) use dialect::{Found, Language, Row};
 pub use fault::{InvalidPattern, PatternFault};
 pub use interner::Interner;
-
 pub use typed::{IdPattern, PathPattern};
+
+pub(crate) use dialect::{Found, Language, Row, Subjects};
+pub(crate) use typed::Pattern;
 
 #[cfg(test)]
 mod tests;

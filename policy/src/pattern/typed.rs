@@ -1,14 +1,57 @@
 //! The two pattern types.
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
+
+use regex_syntax::hir::Hir;
 
 use super::dialect::{Language, Program, Row, Subjects};
 use super::input::{self, Field};
 use super::{InvalidPattern, Shape};
 
+/// What the two pattern types have in common, for whatever treats them alike: an index, advice.
+pub(crate) trait Pattern: Clone + Eq + Hash {
+    /// What is known of the subjects that it is asked about.
+    const SUBJECTS: Subjects;
+
+    /// What runs it.
+    fn program(&self) -> &Arc<Program>;
+
+    /// Whether it matches anywhere in the subject, as Go's `MatchString` says. A subject that is not ASCII never matches.
+    fn is_match(&self, subject: &str) -> bool {
+        self.program().ask(subject)
+    }
+
+    /// Compiles it now, if that was not done before, so that no later question has to wait for it (about 0.1 ms).
+    fn prepare(&self) {
+        self.program().keep();
+    }
+
+    /// What its literal text says about the subjects it can match. Costs a parse; meant for building an index.
+    fn literal_shape(&self) -> Shape {
+        self.program().shape(Self::SUBJECTS)
+    }
+
+    /// The pattern as a row of texts and runs, if it is one: on ASCII it answers as the pattern does. Costs a parse;
+    /// meant for building an index.
+    fn row(&self) -> Option<Row> {
+        self.program().row()
+    }
+
+    /// The parsed expression, over bytes. Costs a parse; meant for building an index.
+    fn hir(&self) -> Option<Hir> {
+        self.program().hir()
+    }
+
+    /// All the subjects it matches; `None` if that takes a large DFA. Costs about a millisecond; meant for advice.
+    fn language(&self) -> Option<Language> {
+        self.program().language()
+    }
+}
+
 macro_rules! pattern {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $field:expr, $subjects:expr) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name {
@@ -24,7 +67,7 @@ macro_rules! pattern {
             /// Whether it matches anywhere in the subject, as Go's `MatchString` says. A subject that is not ASCII
             /// never matches.
             pub fn is_match(&self, subject: &str) -> bool {
-                self.program.ask(subject)
+                Pattern::is_match(self, subject)
             }
 
             /// Whether it matches the whole subject, as Go's `^(?:pattern)$` says. A subject that is not ASCII never
@@ -39,30 +82,38 @@ macro_rules! pattern {
                 self.program.is_anchored()
             }
 
-            /// The parsed expression, over bytes. Costs a parse; meant for building an index.
-            pub(crate) fn hir(&self) -> Option<regex_syntax::hir::Hir> {
-                self.program.hir()
-            }
-
-            /// All the subjects it matches; `None` if that takes a large DFA. Costs about a millisecond; meant for advice.
-            pub(crate) fn language(&self) -> Option<Language> {
-                self.program.language()
-            }
-
-            /// The pattern as a row of texts and runs, if it is one: on ASCII it answers as the pattern does. Costs a
-            /// parse; meant for building an index.
-            pub(crate) fn row(&self) -> Option<Row> {
-                self.program.row()
+            /// What its literal text says about the subjects it can match. Costs a parse; meant for building an index.
+            pub fn literal_shape(&self) -> Shape {
+                Pattern::literal_shape(self)
             }
 
             /// Compiles it now, if that was not done before, so that no later question has to wait for it (about 0.1 ms).
             pub fn prepare(&self) {
-                self.program.keep();
+                Pattern::prepare(self);
             }
 
             /// Whether both run on one shared program (then their texts are equal, too).
             pub fn shares_program_with(&self, other: &Self) -> bool {
                 Arc::ptr_eq(&self.program, &other.program)
+            }
+        }
+
+        impl Pattern for $name {
+            const SUBJECTS: Subjects = $subjects;
+
+            fn program(&self) -> &Arc<Program> {
+                &self.program
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidPattern;
+
+            fn from_str(text: &str) -> Result<Self, InvalidPattern> {
+                let program = input::read($field, text, Program::parse)?;
+                Ok(Self {
+                    program: Arc::new(program),
+                })
             }
         }
 
@@ -74,8 +125,8 @@ macro_rules! pattern {
 
         impl Eq for $name {}
 
-        impl std::hash::Hash for $name {
-            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
                 self.as_str().hash(state);
             }
         }
@@ -108,64 +159,32 @@ pattern!(
     /// assert!(glob.to_string().ends_with(r#"Use regex syntax: "spiffe://example\.org/worker/.*""#));
     /// # Ok::<(), InvalidPattern>(())
     /// ```
-    IdPattern
+    IdPattern,
+    Field::SpiffeId,
+    Subjects::SpiffeIds
 );
 pattern!(
     /// Which paths a policy is about: a regular expression without a leading slash, at most 500 bytes.
-    PathPattern
+    PathPattern,
+    Field::Path,
+    Subjects::Printable
 );
 
 impl IdPattern {
     /// The pattern of this text and its literal shape, for one parse.
     pub(crate) fn with_shape(text: &str) -> Result<(Self, Shape), InvalidPattern> {
-        input::check_id(text)?;
-        let read = Program::with_shape(text, Subjects::SpiffeIds);
-        let (program, shape) = read.map_err(|error| input::refused(Field::SpiffeId, text, &error))?;
+        let read = |text: &str| Program::with_shape(text, Self::SUBJECTS);
+        let (program, shape) = input::read(Field::SpiffeId, text, read)?;
         let program = Arc::new(program);
         Ok((Self { program }, shape))
-    }
-
-    /// What its literal text says about the SPIFFE IDs it can match. Costs a parse; meant for building an index.
-    pub fn literal_shape(&self) -> Shape {
-        self.program.shape(Subjects::SpiffeIds)
     }
 }
 
 impl PathPattern {
     /// The pattern of this text and the row that it is, if it is one, for one parse.
     pub(crate) fn with_row(text: &str) -> Result<(Self, Option<Row>), InvalidPattern> {
-        input::check_path(text)?;
-        let (program, row) = Program::with_row(text).map_err(|error| input::refused(Field::Path, text, &error))?;
+        let (program, row) = input::read(Field::Path, text, Program::with_row)?;
         let program = Arc::new(program);
         Ok((Self { program }, row))
-    }
-
-    /// What its literal text says about the paths it can match. Costs a parse; meant for building an index.
-    pub fn literal_shape(&self) -> Shape {
-        self.program.shape(Subjects::Printable)
-    }
-}
-
-impl FromStr for IdPattern {
-    type Err = InvalidPattern;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPattern> {
-        input::check_id(text)?;
-        let program = Program::parse(text).map_err(|error| input::refused(Field::SpiffeId, text, &error))?;
-        Ok(Self {
-            program: Arc::new(program),
-        })
-    }
-}
-
-impl FromStr for PathPattern {
-    type Err = InvalidPattern;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPattern> {
-        input::check_path(text)?;
-        let program = Program::parse(text).map_err(|error| input::refused(Field::Path, text, &error))?;
-        Ok(Self {
-            program: Arc::new(program),
-        })
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use super::{Facts, Refusal, Rules};
 use crate::Permission;
-use crate::spiffe_id::excerpt;
+use crate::excerpt;
 
 /// Which permission each method asks for. A method that is not in the table is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +21,13 @@ impl Methods {
     }
 
     /// Puts a method into the table or changes it.
+    ///
+    /// # Errors
+    /// A method that is not 1 to 32 upper-case letters, digits, dashes or underscores.
     pub fn set(&mut self, method: &str, permission: Permission) -> Result<(), InvalidMethod> {
         let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
         if method.is_empty() || method.len() > 32 || !method.bytes().all(plain) {
-            return Err(InvalidMethod(excerpt(method)));
+            return Err(InvalidMethod(excerpt::value(method)));
         }
         self.0.insert(method.to_owned(), permission);
         Ok(())

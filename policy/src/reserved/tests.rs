@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
-use crate::PolicyDocument;
+use crate::sample;
 
 fn precise() -> IdPattern {
     r"^spiffe://example\.org/admin$".parse().unwrap()
@@ -55,20 +55,13 @@ fn what_is_stored_may_still_be_skipped_at_a_check() {
     ] {
         assert_eq!(check_patterns(&precise(), &path.parse().unwrap()), Ok(()), "{path}");
     }
-    let document = PolicyDocument {
-        name: "both".to_owned(),
-        spiffeid_pattern: r"^spiffe://example\.org/admin$".to_owned(),
-        path_pattern: "^spike/system/acl$|secret".to_owned(),
-        permissions: vec!["read".to_owned()],
-    };
-    let at = crate::UnixMillis(0);
-    let id = crate::PolicyId::from_random_bytes([0; 16]);
-    let policy = Policy {
-        id,
-        rule: (&document).try_into().unwrap(),
-        created_at: at,
-        updated_at: at,
-    };
+    let rule = sample::rule(
+        "both",
+        r"^spiffe://example\.org/admin$",
+        "^spike/system/acl$|secret",
+        "read",
+    );
+    let policy = sample::policy(0, rule);
     assert!(may_reach(&policy, &AccessPath::acl()));
     assert!(!may_reach(&policy, &AccessPath::secret()));
     assert!(may_reach(&policy, &"my/secret".parse().unwrap()));

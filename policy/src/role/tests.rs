@@ -1,15 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
+use crate::sample;
 
 fn roles() -> Roles {
-    let roots = TrustRoots::parse("spike.ist, example.org").unwrap();
-    Roles {
-        pilot: roots.clone(),
-        lite_workload: roots.clone(),
-        nexus: roots.clone(),
-        keeper: roots.clone(),
-        bootstrap: roots,
-    }
+    sample::roles_under("spike.ist, example.org")
 }
 
 fn role(path: &str) -> Role {

@@ -4,31 +4,20 @@
 //! in a [`PrefixTree`], texts that must occur somewhere in a [`GramTable`], and the few about which nothing is known in
 //! a list that every subject goes through. Only a pattern whose literal text does not decide is asked itself, and only
 //! then is it compiled.
-use std::hash::Hash;
+//!
+//! **Owns** the choice of the place, and taking an entry down from wherever it was posted.
+//!
+//! **Refuses** to decide: it offers each matching entry once, in no order, and whoever visits stops it.
+//!
+//! **Invariant**: an entry is visited exactly if its pattern matches the subject.
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::gram::{Gram, GramTable};
 use super::hash_trie::{HashTrie, Keyed};
 use super::prefix_tree::{PrefixTree, Relation};
-use super::required::required;
-use crate::pattern::{Row, Shape};
-use crate::{IdPattern, PathPattern};
-
-/// What an index asks of a pattern.
-pub(super) trait Indexed: Clone + Eq + Hash {
-    /// Whether it matches.
-    fn is_match(&self, subject: &str) -> bool;
-    /// Compiles it, if that was not done before.
-    fn prepare(&self);
-    /// The pattern as a row, if it is one.
-    fn row(&self) -> Option<Row>;
-    /// What its literal text says.
-    fn shape(&self) -> Shape;
-    /// Sets of texts: every subject it matches has at least one text of each set. A text may begin with
-    /// [`super::gram::BEGIN`] and end with [`super::gram::END`].
-    fn required(&self) -> Vec<Vec<String>>;
-}
+use super::required::required_by;
+use crate::pattern::{Pattern, Row, Shape};
 
 /// A persistent map from patterns to values that finds the patterns that match a subject.
 #[derive(Clone, Debug)]
@@ -77,13 +66,13 @@ impl<P, V> Entry<P, V> {
     }
 }
 
-impl<P: Indexed, V> Keyed<P> for Arc<Entry<P, V>> {
+impl<P: Pattern, V> Keyed<P> for Arc<Entry<P, V>> {
     fn key(&self) -> &P {
         &self.pattern
     }
 }
 
-impl<P: Indexed, V> Default for PatternIndex<P, V> {
+impl<P: Pattern, V> Default for PatternIndex<P, V> {
     fn default() -> Self {
         Self {
             entries: HashTrie::default(),
@@ -94,10 +83,10 @@ impl<P: Indexed, V> Default for PatternIndex<P, V> {
     }
 }
 
-impl<P: Indexed, V> PatternIndex<P, V> {
+impl<P: Pattern, V> PatternIndex<P, V> {
     /// Changes what hangs on a pattern: from the former value (if any) to a new one, or to nothing.
     pub(super) fn change(&mut self, pattern: &P, change: impl FnOnce(Option<&V>) -> Option<V>) {
-        self.change_shaped(pattern, || pattern.shape(), change);
+        self.change_shaped(pattern, || pattern.literal_shape(), change);
     }
 
     /// The same with a pattern whose shape is known.
@@ -176,7 +165,7 @@ impl<P: Indexed, V> PatternIndex<P, V> {
         let posted = match shape {
             Shape::Exact(_) | Shape::Prefix { decides: true, .. } => Posted::Literal { decides: true },
             Shape::Any => Posted::Open { decides: true },
-            Shape::Prefix { decides: false, .. } | Shape::Other => match self.grams.choose(&pattern.required()) {
+            Shape::Prefix { decides: false, .. } | Shape::Other => match self.grams.choose(&required_by(pattern)) {
                 Some(grams) => Posted::Grams(grams),
                 None if matches!(shape, Shape::Other) => Posted::Open { decides: false },
                 None => Posted::Literal { decides: false },
@@ -233,7 +222,7 @@ impl<P: Indexed, V> PatternIndex<P, V> {
         let in_list = |list: &mut Vec<Asked<_, _>>| list.retain_mut(|asked| exchange.make(&mut asked.entry));
         match &exchange.former.posted {
             Posted::Literal { .. } => {
-                for (text, relation) in texts(&exchange.former.pattern.shape()) {
+                for (text, relation) in texts(&exchange.former.pattern.literal_shape()) {
                     self.literal.change(text, relation, &mut { in_tree });
                 }
             }
@@ -267,7 +256,7 @@ impl<P, V> Exchange<'_, P, V> {
     }
 }
 
-impl<P: Indexed, V> Asked<P, V> {
+impl<P: Pattern, V> Asked<P, V> {
     fn of(entry: &Arc<Entry<P, V>>) -> Self {
         Self {
             row: entry.pattern.row(),
@@ -324,60 +313,4 @@ fn texts(shape: &Shape) -> impl Iterator<Item = (&str, Relation)> {
         Shape::Any | Shape::Other => (&[], Relation::Equals),
     };
     texts.iter().map(move |text| (text.as_str(), relation))
-}
-
-/// Every identity has the scheme, and most have the same trust domain: a text that only says so finds nothing.
-fn beyond_trust_domain(text: String) -> String {
-    let after_scheme = text.split_once("spiffe://").map(|(_, rest)| rest);
-    match after_scheme.and_then(|rest| rest.split_once('/')) {
-        Some((_, path)) if path.len() >= 4 => path.to_owned(),
-        Some(_) | None => text,
-    }
-}
-
-impl Indexed for IdPattern {
-    fn is_match(&self, subject: &str) -> bool {
-        self.is_match(subject)
-    }
-
-    fn prepare(&self) {
-        self.prepare();
-    }
-
-    fn row(&self) -> Option<Row> {
-        self.row()
-    }
-
-    fn shape(&self) -> Shape {
-        self.literal_shape()
-    }
-
-    fn required(&self) -> Vec<Vec<String>> {
-        let sets = self.hir().map(|hir| required(&hir)).unwrap_or_default();
-        sets.into_iter()
-            .map(|texts| texts.into_iter().map(beyond_trust_domain).collect())
-            .collect()
-    }
-}
-
-impl Indexed for PathPattern {
-    fn is_match(&self, subject: &str) -> bool {
-        self.is_match(subject)
-    }
-
-    fn prepare(&self) {
-        self.prepare();
-    }
-
-    fn row(&self) -> Option<Row> {
-        self.row()
-    }
-
-    fn shape(&self) -> Shape {
-        self.literal_shape()
-    }
-
-    fn required(&self) -> Vec<Vec<String>> {
-        self.hir().map(|hir| required(&hir)).unwrap_or_default()
-    }
 }

@@ -1,8 +1,8 @@
 //! What a pattern's literal text says about one subject, so that most patterns are never compiled.
 use super::gram::{BEGIN, END};
-use super::required::required;
+use super::required::required_by;
 use crate::PathPattern;
-use crate::pattern::Shape;
+use crate::pattern::{Pattern, Shape};
 
 impl Shape {
     /// Whether the pattern matches the subject, as far as its literal text tells; `None` if the pattern has to be asked.
@@ -28,9 +28,7 @@ pub(crate) fn first_match(pattern: &PathPattern, subjects: &[&'static str]) -> O
     let shape = pattern.literal_shape();
     let sets = match shape {
         Shape::Exact(_) | Shape::Any | Shape::Prefix { decides: true, .. } => Vec::new(),
-        Shape::Prefix { decides: false, .. } | Shape::Other => {
-            pattern.hir().map(|hir| required(&hir)).unwrap_or_default()
-        }
+        Shape::Prefix { decides: false, .. } | Shape::Other => required_by(pattern),
     };
     let possible = |subject: &str| {
         let wrapped = format!("{BEGIN}{subject}{END}");

@@ -10,7 +10,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::pattern::{Interner, Shape};
+use crate::pattern::{Interner, Pattern, Shape};
 use crate::{Access, DenyReason, IdPattern, InvalidPattern, PathPattern, Policy, PolicyId, PolicyName, Rule, SpiffeId};
 
 mod bucket;

@@ -2,14 +2,36 @@
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::gram::{BEGIN, END};
+use crate::pattern::{Pattern, Subjects};
 
 /// The most alternatives of one set. Beyond that a set is cut in two, and each part finds less.
 const MOST: usize = 16;
 /// The most characters of one text: far more than a gram needs.
 const LONGEST: usize = 64;
 
-/// Sets of texts: every subject that the expression matches has at least one text of each set. Subjects are printable
+/// Sets of texts: every subject that the pattern matches has at least one text of each set. Subjects are printable
 /// ASCII with [`BEGIN`] in front and [`END`] behind.
+pub(super) fn required_by<P: Pattern>(pattern: &P) -> Vec<Vec<String>> {
+    let sets = pattern.hir().map(|hir| required(&hir)).unwrap_or_default();
+    match P::SUBJECTS {
+        Subjects::Printable => sets,
+        Subjects::SpiffeIds => sets
+            .into_iter()
+            .map(|texts| texts.into_iter().map(beyond_trust_domain).collect())
+            .collect(),
+    }
+}
+
+/// Every identity has the scheme, and most have the same trust domain: a text that only says so finds nothing.
+fn beyond_trust_domain(text: String) -> String {
+    let after_scheme = text.split_once("spiffe://").map(|(_, rest)| rest);
+    match after_scheme.and_then(|rest| rest.split_once('/')) {
+        Some((_, path)) if path.len() >= 4 => path.to_owned(),
+        Some(_) | None => text,
+    }
+}
+
+/// The same of a parsed expression.
 pub(super) fn required(hir: &Hir) -> Vec<Vec<String>> {
     let mut reader = Reader::default();
     reader.read(hir);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::gram::GramTable;
 use super::prefix_tree::{PrefixTree, Relation};
 use super::*;
-use crate::{Permission, PolicyDocument, UnixMillis};
+use crate::{Permission, sample};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Word(String, usize);
@@ -206,21 +206,7 @@ fn required_texts_stand_in_every_match() {
 }
 
 fn policy(n: u64, who: &str, path: &str, permission: &str) -> Arc<Policy> {
-    let document = PolicyDocument {
-        name: format!("policy {n}"),
-        spiffeid_pattern: who.to_owned(),
-        path_pattern: path.to_owned(),
-        permissions: vec![permission.to_owned()],
-    };
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&n.to_le_bytes());
-    let (id, at) = (PolicyId::from_random_bytes(bytes), UnixMillis(0));
-    Arc::new(Policy {
-        id,
-        rule: (&document).try_into().unwrap(),
-        created_at: at,
-        updated_at: at,
-    })
+    sample::policy(n, sample::rule(&format!("policy {n}"), who, path, permission))
 }
 
 #[test]

@@ -1,19 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
-use crate::{PolicyDocument, lint_all};
+use crate::lint_all;
+use crate::sample::rule;
 
 const WEB: &str = r"^spiffe://example\.org/web$";
 const ALL: &str = r"^spiffe://example\.org/.*$";
-
-fn rule(name: &str, who: &str, path: &str, permissions: &str) -> Rule {
-    let document = PolicyDocument {
-        name: name.to_owned(),
-        spiffeid_pattern: who.to_owned(),
-        path_pattern: path.to_owned(),
-        permissions: permissions.split(' ').map(str::to_owned).collect(),
-    };
-    (&document).try_into().unwrap()
-}
 
 /// Which rules are shadowed, with the rule that does it.
 fn shadows(rules: &[Rule]) -> Vec<(String, String)> {

@@ -1,6 +1,6 @@
 //! The literal beginnings of the ways in which an expression can match.
 use super::set::CharSet;
-use super::tree::{Literal, Node, Op, Repeat};
+use super::tree::{Assertion, Literal, Node, Op, Repeat};
 
 /// More branches than this are not told apart.
 const MAX_BRANCHES: usize = 256;
@@ -63,10 +63,12 @@ impl Walk {
             Op::Literal(literal) => extend_literal(before, literal),
             Op::Class(set, _) => extend_set(before, *set),
             Op::Any => extend_set(before, CharSet::ALL),
-            Op::AnyButNewline => extend_set(before, CharSet::NEWLINE.negated()),
-            Op::BeginText => before.into_iter().map(begin).collect(),
-            Op::EndText(_) => before.into_iter().map(end).collect(),
-            Op::BeginLine | Op::EndLine | Op::WordBoundary | Op::NotWordBoundary => cut(before),
+            Op::AnyButNewline => extend_set(before, CharSet::ALL_BUT_NEWLINE),
+            Op::Assertion(Assertion::BeginText) => before.into_iter().map(begin).collect(),
+            Op::Assertion(Assertion::EndText) => before.into_iter().map(end).collect(),
+            Op::Assertion(
+                Assertion::BeginLine | Assertion::EndLine | Assertion::WordBoundary | Assertion::NotWordBoundary,
+            ) => cut(before),
             Op::Capture(body) => self.extend(before, body),
             Op::Repeat(repeat) => self.extend_repeat(before, repeat),
             Op::Concat(parts) => parts.iter().fold(before, |before, part| self.extend(before, part)),

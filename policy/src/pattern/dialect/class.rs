@@ -35,18 +35,13 @@ fn element<'a>(at: &mut Cursor<'a>, start: Cursor<'a>, fold: bool) -> Result<Cha
 
 /// A class with a name, `[:alpha:]`. Whatever stands between `[:` and the next `:]` is its name.
 fn named(at: &mut Cursor<'_>, fold: bool) -> Result<Option<CharSet>, SyntaxError> {
-    let Some(inner) = at.rest().strip_prefix("[:") else {
+    let length = at.rest().strip_prefix("[:").and_then(|inner| inner.find(":]"));
+    let Some(length) = length else {
         return Ok(None);
     };
-    let Some(length) = inner.find(":]") else {
-        return Ok(None);
-    };
-    let start = *at;
     let name = at.rest().get(..length + 4).unwrap_or_default();
-    let Some(set) = escape::posix_class(name, fold) else {
-        return Err(SyntaxError::new(SyntaxFault::ClassRange, name));
-    };
-    at.take(start.rest().get(..length + 4).unwrap_or_default());
+    let set = escape::posix_class(name, fold).ok_or_else(|| SyntaxError::new(SyntaxFault::ClassRange, name))?;
+    at.take(name);
     Ok(Some(set))
 }
 

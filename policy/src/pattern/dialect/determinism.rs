@@ -3,11 +3,11 @@
 //! That is so for nearly everything people write about identities and paths (`^spiffe://a/ns/[a-z-]+/sa/b$`), and means
 //! that no engine can be slow on it. The answer "no" only means that this simple look did not see it.
 use super::set::CharSet;
-use super::tree::{Node, Op, Repeat};
+use super::tree::{Edge, Node, Op, Repeat};
 
 /// Whether it begins at the beginning of the text and each next character leaves one way to go on.
 pub(super) fn is_deterministic(root: &Node) -> bool {
-    root.begins_text() && one_way(root, CharSet::EMPTY)
+    root.is_anchored_at(Edge::Begin) && one_way(root, CharSet::EMPTY)
 }
 
 /// What a node can begin with, and whether it can be skipped.
@@ -23,6 +23,11 @@ impl First {
         skippable: true,
     };
 
+    /// One of these characters, whatever follows.
+    fn one_of(set: CharSet) -> Self {
+        Self { set, skippable: false }
+    }
+
     fn then(self, next: Self) -> Self {
         if self.skippable {
             Self {
@@ -33,29 +38,23 @@ impl First {
             self
         }
     }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            set: self.set.union(other.set),
+            skippable: self.skippable || other.skippable,
+        }
+    }
 }
 
 /// Whether there is one way through the node, when `follow` is what may come behind it.
 fn one_way(node: &Node, follow: CharSet) -> bool {
     match &node.op {
-        Op::Empty
-        | Op::Literal(_)
-        | Op::Class(..)
-        | Op::AnyButNewline
-        | Op::Any
-        | Op::BeginText
-        | Op::EndText(_)
-        | Op::BeginLine
-        | Op::EndLine
-        | Op::WordBoundary
-        | Op::NotWordBoundary => true,
+        Op::Empty | Op::Literal(_) | Op::Class(..) | Op::AnyButNewline | Op::Any | Op::Assertion(_) => true,
         Op::Capture(body) => one_way(body, follow),
         Op::Repeat(repeat) => one_way_round(repeat, follow),
         Op::Concat(parts) => {
-            let mut behind = First {
-                set: follow,
-                skippable: false,
-            };
+            let mut behind = First::one_of(follow);
             parts.iter().rev().all(|part| {
                 let fine = one_way(part, behind.set);
                 behind = first(part).then(behind);
@@ -63,14 +62,10 @@ fn one_way(node: &Node, follow: CharSet) -> bool {
             })
         }
         Op::Alternate(parts) => {
+            let behind = First::one_of(follow);
             let mut seen = CharSet::EMPTY;
             parts.iter().all(|part| {
-                let first = first(part);
-                let set = if first.skippable {
-                    first.set.union(follow)
-                } else {
-                    first.set
-                };
+                let set = first(part).then(behind).set;
                 let fine = !seen.meets(set) && one_way(part, follow);
                 seen = seen.union(set);
                 fine
@@ -92,29 +87,11 @@ fn one_way_round(repeat: &Repeat, follow: CharSet) -> bool {
 
 fn first(node: &Node) -> First {
     match &node.op {
-        Op::Empty
-        | Op::BeginText
-        | Op::EndText(_)
-        | Op::BeginLine
-        | Op::EndLine
-        | Op::WordBoundary
-        | Op::NotWordBoundary => First::NOTHING,
-        Op::Literal(literal) => First {
-            set: literal.set_of(literal.first),
-            skippable: false,
-        },
-        Op::Class(set, _) => First {
-            set: *set,
-            skippable: false,
-        },
-        Op::AnyButNewline => First {
-            set: CharSet::NEWLINE.negated(),
-            skippable: false,
-        },
-        Op::Any => First {
-            set: CharSet::ALL,
-            skippable: false,
-        },
+        Op::Empty | Op::Assertion(_) => First::NOTHING,
+        Op::Literal(literal) => First::one_of(literal.set_of(literal.first)),
+        Op::Class(set, _) => First::one_of(*set),
+        Op::AnyButNewline => First::one_of(CharSet::ALL_BUT_NEWLINE),
+        Op::Any => First::one_of(CharSet::ALL),
         Op::Capture(body) => first(body),
         Op::Repeat(repeat) => {
             let body = first(&repeat.body);
@@ -123,18 +100,7 @@ fn first(node: &Node) -> First {
                 ..body
             }
         }
-        Op::Concat(parts) => parts
-            .iter()
-            .fold(First::NOTHING, |before, part| before.then(first(part))),
-        Op::Alternate(parts) => parts.iter().map(first).fold(
-            First {
-                set: CharSet::EMPTY,
-                skippable: false,
-            },
-            |all, one| First {
-                set: all.set.union(one.set),
-                skippable: all.skippable || one.skippable,
-            },
-        ),
+        Op::Concat(parts) => parts.iter().map(first).fold(First::NOTHING, First::then),
+        Op::Alternate(parts) => parts.iter().map(first).fold(First::one_of(CharSet::EMPTY), First::or),
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn perl_class(at: &mut Cursor<'_>, fold: bool) -> Option<CharSet> {
         _ => return None,
     };
     *at = ahead;
-    Some(group(set, letter.is_ascii_uppercase(), fold))
+    Some(class(set, letter.is_ascii_uppercase(), fold))
 }
 
 /// The class of an escape such as `\pL` or `\P{Greek}`; the cursor is moved behind it. `None` (and no move) if there is
@@ -60,12 +60,7 @@ pub(super) fn unicode_class(at: &mut Cursor<'_>, fold: bool) -> Result<Option<Ch
     let refused = |piece: &str| SyntaxError::new(SyntaxFault::ClassRange, piece);
     let name_start = ahead;
     let name = if ahead.next() == Some('{') {
-        let braced = ahead;
-        let Some(name) = ahead.take_until('}') else {
-            return Err(refused(start.rest()));
-        };
-        debug_assert!(braced.rest().starts_with(name));
-        name
+        ahead.take_until('}').ok_or_else(|| refused(start.rest()))?
     } else {
         name_start.until(&ahead)
     };
@@ -104,7 +99,7 @@ pub(super) fn posix_class(name: &str, fold: bool) -> Option<CharSet> {
         "xdigit" => DIGITS.union(range(b'A', b'F')).union(range(b'a', b'f')),
         _ => return None,
     };
-    Some(group(set, caret, fold))
+    Some(class(set, caret, fold))
 }
 
 fn word() -> CharSet {
@@ -116,7 +111,7 @@ fn word() -> CharSet {
 }
 
 /// Folding comes before negation: `(?i)[[:^lower:]]` has no letters at all.
-fn group(set: CharSet, negated: bool, fold: bool) -> CharSet {
+fn class(set: CharSet, negated: bool, fold: bool) -> CharSet {
     let set = if fold { set.folded() } else { set };
     if negated { set.negated() } else { set }
 }

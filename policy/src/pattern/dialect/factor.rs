@@ -134,7 +134,7 @@ fn without_literal(node: Node, count: usize) -> Node {
             if parts.first().is_some_and(|first| first.op == Op::Empty) {
                 parts.remove(0);
             }
-            rejoined(parts)
+            Node::of_parts(parts, Op::Concat)
         }
         Op::Literal(literal) => {
             let mut rest = literal.chars().skip(count);
@@ -164,16 +164,5 @@ fn without_first_part(node: Node) -> Node {
     if !parts.is_empty() {
         parts.remove(0);
     }
-    rejoined(parts)
-}
-
-fn rejoined(mut parts: Vec<Node>) -> Node {
-    match (parts.pop(), parts.is_empty()) {
-        (Some(only), true) => only,
-        (Some(last), false) => {
-            parts.push(last);
-            Node::new(Op::Concat(parts))
-        }
-        (None, _) => Node::new(Op::Empty),
-    }
+    Node::of_parts(parts, Op::Concat)
 }

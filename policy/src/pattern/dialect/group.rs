@@ -18,6 +18,7 @@ pub(super) enum Group {
 pub(super) fn header(at: &mut Cursor<'_>, flags: Flags) -> Result<Group, SyntaxError> {
     let mut inside = *at;
     inside.take("(?");
+    // With nothing behind its `<`, Go reads a bad group and no name.
     let named = inside.rest().len() > 2 && inside.take("P<") || inside.rest().len() > 1 && inside.take("<");
     if named {
         return name(at, inside);

@@ -2,7 +2,7 @@
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
 use super::set::CharSet;
-use super::tree::{Literal, Node, Op};
+use super::tree::{Assertion, Literal, Node, Op};
 
 /// What the node matches, over ASCII subjects.
 pub(super) fn hir(node: &Node) -> Hir {
@@ -10,14 +10,9 @@ pub(super) fn hir(node: &Node) -> Hir {
         Op::Empty => Hir::empty(),
         Op::Literal(literal) => literal_hir(literal),
         Op::Class(set, _) => class_hir(*set),
-        Op::AnyButNewline => class_hir(CharSet::NEWLINE.negated()),
+        Op::AnyButNewline => class_hir(CharSet::ALL_BUT_NEWLINE),
         Op::Any => class_hir(CharSet::ALL),
-        Op::BeginLine => Hir::look(Look::StartLF),
-        Op::EndLine => Hir::look(Look::EndLF),
-        Op::BeginText => Hir::look(Look::Start),
-        Op::EndText(_) => Hir::look(Look::End),
-        Op::WordBoundary => Hir::look(Look::WordAscii),
-        Op::NotWordBoundary => Hir::look(Look::WordAsciiNegate),
+        Op::Assertion(assertion) => Hir::look(look(*assertion)),
         // Whether there is a match does not depend on what is captured.
         Op::Capture(body) => hir(body),
         Op::Repeat(repeat) => Hir::repetition(Repetition {
@@ -38,6 +33,17 @@ fn literal_hir(literal: &Literal) -> Hir {
         return Hir::literal(bytes);
     }
     Hir::concat(literal.chars().map(|c| class_hir(literal.set_of(c))).collect())
+}
+
+fn look(assertion: Assertion) -> Look {
+    match assertion {
+        Assertion::BeginLine => Look::StartLF,
+        Assertion::EndLine => Look::EndLF,
+        Assertion::BeginText => Look::Start,
+        Assertion::EndText => Look::End,
+        Assertion::WordBoundary => Look::WordAscii,
+        Assertion::NotWordBoundary => Look::WordAsciiNegate,
+    }
 }
 
 fn class_hir(set: CharSet) -> Hir {

@@ -39,4 +39,4 @@ pub use syntax_error::{SyntaxError, SyntaxFault};
 
 pub(crate) use language::{Found, Language};
 pub(crate) use row::Row;
-pub(super) use shape::Subjects;
+pub(crate) use shape::Subjects;

@@ -1,4 +1,10 @@
 //! From text to tree: what Go's `regexp.Compile` accepts, and nothing else.
+//!
+//! **Owns** the order in which tokens are read, the flags in force at each, and the limits of counts.
+//!
+//! **Refuses** what Go refuses, and names the rule and the piece of the text that broke it.
+//!
+//! **Invariant**: a tree that comes out is the one that Go's parser makes, as far as it decides a match or a limit.
 use super::class;
 use super::cursor::Cursor;
 use super::escape;
@@ -6,7 +12,7 @@ use super::flags::Flags;
 use super::group::{self, Group};
 use super::stack::Stack;
 use super::syntax_error::{SyntaxError, SyntaxFault};
-use super::tree::{Node, Op, Repeat, Times};
+use super::tree::{Assertion, Node, Op, Repeat, Times};
 
 /// Go's limit for a repetition count, and for the product of nested ones.
 const MAX_COUNT: u32 = 1000;
@@ -88,10 +94,10 @@ impl<'a> Parser<'a> {
     fn plain(&mut self, c: char) -> Result<(), SyntaxError> {
         let flags = self.flags;
         let op = match c {
-            '^' if flags.has(Flags::MULTI_LINE) => Op::BeginLine,
-            '^' => Op::BeginText,
-            '$' if flags.has(Flags::MULTI_LINE) => Op::EndLine,
-            '$' => Op::EndText(true),
+            '^' if flags.has(Flags::MULTI_LINE) => Op::Assertion(Assertion::BeginLine),
+            '^' => Op::Assertion(Assertion::BeginText),
+            '$' if flags.has(Flags::MULTI_LINE) => Op::Assertion(Assertion::EndLine),
+            '$' => Op::Assertion(Assertion::EndText),
             '.' if flags.has(Flags::DOT_NEWLINE) => Op::Any,
             '.' => Op::AnyButNewline,
             _ => return self.checked(|stack| stack.literal(u32::from(c), flags.has(Flags::FOLD))),
@@ -128,10 +134,10 @@ impl<'a> Parser<'a> {
         let mut ahead = *at;
         ahead.next();
         let op = match ahead.next() {
-            Some('A') => Op::BeginText,
-            Some('z') => Op::EndText(false),
-            Some('b') => Op::WordBoundary,
-            Some('B') => Op::NotWordBoundary,
+            Some('A') => Op::Assertion(Assertion::BeginText),
+            Some('z') => Op::Assertion(Assertion::EndText),
+            Some('b') => Op::Assertion(Assertion::WordBoundary),
+            Some('B') => Op::Assertion(Assertion::NotWordBoundary),
             Some('C') => return Err(SyntaxError::new(SyntaxFault::Escape, start.until(&ahead))),
             Some('Q') => {
                 *at = ahead;
@@ -253,32 +259,17 @@ fn counts_fit(node: &Node, times: Times) -> bool {
 }
 
 fn product_fits(node: &Node, mut budget: u32) -> bool {
-    match &node.op {
-        Op::Repeat(repeat) => {
-            if let Times::Counted(min, max) = repeat.times {
-                if max == Some(0) {
-                    return true;
-                }
-                let copies = max.unwrap_or(min);
-                if copies > budget {
-                    return false;
-                }
-                budget = budget.checked_div(copies).unwrap_or(budget);
-            }
-            product_fits(&repeat.body, budget)
+    if let Op::Repeat(repeat) = &node.op
+        && let Times::Counted(min, max) = repeat.times
+    {
+        if max == Some(0) {
+            return true;
         }
-        Op::Capture(body) => product_fits(body, budget),
-        Op::Concat(parts) | Op::Alternate(parts) => parts.iter().all(|part| product_fits(part, budget)),
-        Op::Empty
-        | Op::Literal(_)
-        | Op::Class(..)
-        | Op::AnyButNewline
-        | Op::Any
-        | Op::BeginLine
-        | Op::EndLine
-        | Op::BeginText
-        | Op::EndText(_)
-        | Op::WordBoundary
-        | Op::NotWordBoundary => true,
+        let copies = max.unwrap_or(min);
+        if copies > budget {
+            return false;
+        }
+        budget = budget.checked_div(copies).unwrap_or(budget);
     }
+    node.op.parts().iter().all(|part| product_fits(part, budget))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::determinism::is_deterministic;
 use super::set::CharSet;
-use super::tree::{Literal, Node, Op, Repeat};
+use super::tree::{Assertion, Literal, Node, Op, Repeat};
 
 /// A row: its steps, encoded one behind the other. Clones share them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,8 +120,8 @@ impl Steps {
     fn node(&mut self, node: &Node) -> Option<()> {
         match &node.op {
             Op::Empty => Some(()),
-            Op::BeginText => self.bytes.is_empty().then_some(()),
-            Op::EndText(_) => {
+            Op::Assertion(Assertion::BeginText) => self.bytes.is_empty().then_some(()),
+            Op::Assertion(Assertion::EndText) => {
                 self.step(END);
                 Some(())
             }
@@ -131,7 +131,9 @@ impl Steps {
             Op::Repeat(repeat) => self.repeat(repeat),
             Op::Concat(parts) => parts.iter().try_for_each(|part| self.node(part)),
             Op::Alternate(parts) => self.choice(parts),
-            Op::BeginLine | Op::EndLine | Op::WordBoundary | Op::NotWordBoundary => None,
+            Op::Assertion(
+                Assertion::BeginLine | Assertion::EndLine | Assertion::WordBoundary | Assertion::NotWordBoundary,
+            ) => None,
         }
     }
 

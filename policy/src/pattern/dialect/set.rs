@@ -1,7 +1,8 @@
 //! A set of characters, exact on ASCII.
 
-/// The ASCII letters whose case orbit holds a character beyond ASCII: `K` with the Kelvin sign, `S` with the long s.
+/// The Kelvin sign, another case of `k`. It and the long s are all that case joins to ASCII from beyond.
 pub(super) const KELVIN: u32 = 0x212A;
+/// The long s, another case of `s`.
 pub(super) const LONG_S: u32 = 0x17F;
 const MAX: u32 = 0x10_FFFF;
 const UPPER: u128 = ((1 << 26) - 1) << b'A';
@@ -30,12 +31,12 @@ impl CharSet {
         ascii: 0,
         beyond: Beyond::Nothing,
     };
-    pub(super) const NEWLINE: Self = Self {
-        ascii: 1 << b'\n',
-        beyond: Beyond::Nothing,
-    };
     pub(super) const ALL: Self = Self {
         ascii: u128::MAX,
+        beyond: Beyond::Everything,
+    };
+    pub(super) const ALL_BUT_NEWLINE: Self = Self {
+        ascii: !(1 << b'\n'),
         beyond: Beyond::Everything,
     };
 

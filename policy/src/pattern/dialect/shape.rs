@@ -26,7 +26,7 @@ pub enum Shape {
 
 /// What is known of the subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pattern) enum Subjects {
+pub(crate) enum Subjects {
     /// Printable ASCII.
     Printable,
     /// SPIFFE IDs: `spiffe://` stands at their start and nowhere else.

@@ -17,16 +17,7 @@ pub(super) fn instructions(node: &Node) -> u64 {
         }
         Op::Concat(parts) => parts.iter().map(instructions).sum(),
         Op::Alternate(parts) => parts.iter().map(|part| 1 + instructions(part)).sum(),
-        Op::Empty
-        | Op::Class(..)
-        | Op::AnyButNewline
-        | Op::Any
-        | Op::BeginLine
-        | Op::EndLine
-        | Op::BeginText
-        | Op::EndText(_)
-        | Op::WordBoundary
-        | Op::NotWordBoundary => 1,
+        Op::Empty | Op::Class(..) | Op::AnyButNewline | Op::Any | Op::Assertion(_) => 1,
     };
     count.max(1)
 }

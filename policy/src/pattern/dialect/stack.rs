@@ -5,7 +5,7 @@
 use super::factor::factored;
 use super::set::CharSet;
 use super::syntax_error::SyntaxFault;
-use super::tree::{Literal, MAX_HEIGHT, Node, Op};
+use super::tree::{Literal, MAX_HEIGHT, Node, OneChar, Op};
 
 /// Expressions, and the marks between them.
 #[derive(Debug, Default)]
@@ -42,11 +42,7 @@ impl<F> Stack<F> {
     /// A class, or the literal that says the same.
     pub(super) fn class(&mut self, set: CharSet, fold: bool) -> Result<(), SyntaxFault> {
         if let Some(c) = set.single() {
-            self.op(Op::Literal(Literal {
-                first: c,
-                rest: Vec::new(),
-                fold: false,
-            }))
+            self.literal(c, false)
         } else if let Some(c) = set.cased_letter() {
             self.literal(c, true)
         } else {
@@ -202,37 +198,20 @@ impl<F> Stack<F> {
 
 /// The parts one behind the other; a concatenation among them gives its own parts.
 pub(super) fn concatenated(parts: Vec<Node>) -> Node {
-    let mut flat = flattened(parts, |op| match op {
+    let flat = flattened(parts, |op| match op {
         Op::Concat(inner) => Ok(inner),
         other => Err(other),
     });
-    match (flat.pop(), flat.is_empty()) {
-        (Some(only), true) => only,
-        (Some(last), false) => {
-            flat.push(last);
-            Node::new(Op::Concat(flat))
-        }
-        (None, _) => Node::new(Op::Empty),
-    }
+    Node::of_parts(flat, Op::Concat)
 }
 
 /// The parts as alternatives, factored; an alternation among them gives its own parts.
 pub(super) fn alternated(parts: Vec<Node>) -> Node {
-    if parts.len() < 2 {
-        return parts.into_iter().next().unwrap_or(Node::new(Op::Empty));
-    }
-    let mut flat = factored(flattened(parts, |op| match op {
+    let flat = flattened(parts, |op| match op {
         Op::Alternate(inner) => Ok(inner),
         other => Err(other),
-    }));
-    match (flat.pop(), flat.is_empty()) {
-        (Some(only), true) => only,
-        (Some(last), false) => {
-            flat.push(last);
-            Node::new(Op::Alternate(flat))
-        }
-        (None, _) => Node::new(Op::Empty),
-    }
+    });
+    Node::of_parts(factored(flat), Op::Alternate)
 }
 
 fn flattened(parts: Vec<Node>, inner: impl Fn(Op) -> Result<Vec<Node>, Op>) -> Vec<Node> {
@@ -251,55 +230,24 @@ fn flattened(parts: Vec<Node>, inner: impl Fn(Op) -> Result<Vec<Node>, Op>) -> V
 
 /// One node for two alternatives of one character each.
 pub(super) fn merged(a: &Node, b: &Node) -> Option<Node> {
-    let set = a.as_set()?.union(b.as_set()?);
-    // The more complex of the two survives, and its flag with it.
-    let survivor = if rank(&b.op) > rank(&a.op) { b } else { a };
-    Some(match &survivor.op {
-        Op::Literal(_) if a.op == b.op => a.clone(),
-        Op::Literal(literal) => Node::new(Op::Class(set, literal.fold)),
-        Op::Class(_, fold) => Node::new(class_or_any(set, *fold)),
-        Op::AnyButNewline | Op::Any => Node::new(class_or_any(set, false)),
-        Op::Empty
-        | Op::BeginLine
-        | Op::EndLine
-        | Op::BeginText
-        | Op::EndText(_)
-        | Op::WordBoundary
-        | Op::NotWordBoundary
-        | Op::Capture(_)
-        | Op::Repeat(_)
-        | Op::Concat(_)
-        | Op::Alternate(_) => return None,
-    })
+    let (first, second) = (a.one_char()?, b.one_char()?);
+    // Go keeps the more complex form of the two (of equals the first), and the flag that this was written under.
+    let fold = match (first, second) {
+        (OneChar::Literal(_), OneChar::Literal(_)) if a.op == b.op => return Some(a.clone()),
+        (OneChar::Literal(literal), OneChar::Literal(_)) => literal.fold,
+        (OneChar::Class(_, fold), OneChar::Literal(_) | OneChar::Class(..))
+        | (OneChar::Literal(_), OneChar::Class(_, fold)) => fold,
+        (OneChar::AnyButNewline | OneChar::Any, _) | (_, OneChar::AnyButNewline | OneChar::Any) => false,
+    };
+    Some(Node::new(class_or_any(first.set().union(second.set()), fold)))
 }
 
 fn class_or_any(set: CharSet, fold: bool) -> Op {
     if set == CharSet::ALL {
         Op::Any
-    } else if set == CharSet::NEWLINE.negated() {
+    } else if set == CharSet::ALL_BUT_NEWLINE {
         Op::AnyButNewline
     } else {
         Op::Class(set, fold)
-    }
-}
-
-/// How complex a node of one character is.
-fn rank(op: &Op) -> u8 {
-    match op {
-        Op::Literal(_) => 1,
-        Op::Class(..) => 2,
-        Op::AnyButNewline => 3,
-        Op::Any => 4,
-        Op::Empty
-        | Op::BeginLine
-        | Op::EndLine
-        | Op::BeginText
-        | Op::EndText(_)
-        | Op::WordBoundary
-        | Op::NotWordBoundary
-        | Op::Capture(_)
-        | Op::Repeat(_)
-        | Op::Concat(_)
-        | Op::Alternate(_) => 0,
     }
 }

@@ -1,6 +1,8 @@
 //! Why a text is no expression of the dialect.
 use std::fmt;
 
+use crate::excerpt::as_it_is;
+
 /// Longest piece of an expression that an error repeats, in characters.
 const PIECE: usize = 80;
 
@@ -16,7 +18,7 @@ impl SyntaxError {
     pub(super) fn new(fault: SyntaxFault, piece: &str) -> Self {
         Self {
             fault,
-            piece: shown(piece),
+            piece: as_it_is(piece, PIECE),
         }
     }
 
@@ -76,21 +78,4 @@ impl fmt::Display for SyntaxFault {
             Self::TooLarge => "expression too large when compiled",
         })
     }
-}
-
-/// A piece of an expression on one line: at most [`PIECE`] characters, printable ASCII as it is, the rest escaped.
-fn shown(piece: &str) -> String {
-    let mut text = String::new();
-    for (at, c) in piece.chars().enumerate() {
-        if at == PIECE {
-            text.push('…');
-            break;
-        }
-        if c == ' ' || c.is_ascii_graphic() {
-            text.push(c);
-        } else {
-            text.extend(c.escape_unicode());
-        }
-    }
-    text
 }

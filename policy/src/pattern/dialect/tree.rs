@@ -1,4 +1,12 @@
 //! The parsed expression.
+//!
+//! **Owns** the kinds of nodes, and what can be asked of a node whatever it is asked for.
+//!
+//! **Refuses** what decides no match: the names and numbers of groups, and how an end of the text was spelled.
+//!
+//! **Invariant**: the height of a node is one more than that of its highest part.
+use std::slice;
+
 use super::set::CharSet;
 
 /// Go's limit for the height of a parsed expression.
@@ -20,17 +28,29 @@ pub(super) enum Op {
     Class(CharSet, bool),
     AnyButNewline,
     Any,
-    BeginLine,
-    EndLine,
-    BeginText,
-    /// The end of the text, and whether it was written `$` (or else `\z`).
-    EndText(bool),
-    WordBoundary,
-    NotWordBoundary,
+    Assertion(Assertion),
     Capture(Box<Node>),
     Repeat(Repeat),
     Concat(Vec<Node>),
     Alternate(Vec<Node>),
+}
+
+/// What has to hold at a place. It takes no character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Assertion {
+    BeginLine,
+    EndLine,
+    BeginText,
+    EndText,
+    WordBoundary,
+    NotWordBoundary,
+}
+
+/// An end of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edge {
+    Begin,
+    End,
 }
 
 /// A run of characters, at least one; under `fold` they match in both cases (and are kept in upper case).
@@ -60,42 +80,48 @@ pub(super) enum Times {
     Counted(u32, Option<u32>),
 }
 
+/// A node that is one character wide by its form.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OneChar<'n> {
+    Literal(&'n Literal),
+    /// As in [`Op::Class`].
+    Class(CharSet, bool),
+    AnyButNewline,
+    Any,
+}
+
 impl Node {
     pub(super) fn new(op: Op) -> Self {
-        let below = match &op {
-            Op::Capture(body) => body.height,
-            Op::Repeat(repeat) => repeat.body.height,
-            Op::Concat(parts) | Op::Alternate(parts) => parts.iter().map(|part| part.height).max().unwrap_or(0),
-            Op::Empty
-            | Op::Literal(_)
-            | Op::Class(..)
-            | Op::AnyButNewline
-            | Op::Any
-            | Op::BeginLine
-            | Op::EndLine
-            | Op::BeginText
-            | Op::EndText(_)
-            | Op::WordBoundary
-            | Op::NotWordBoundary => 0,
-        };
+        let below = op.parts().iter().map(|part| part.height).max().unwrap_or(0);
         Self { op, height: below + 1 }
     }
 
-    /// The set of characters it is, if it is one character wide by its form.
-    pub(super) fn as_set(&self) -> Option<CharSet> {
+    /// One node for several parts; a single part is that node, and none are the empty expression.
+    pub(super) fn of_parts(mut parts: Vec<Self>, join: fn(Vec<Self>) -> Op) -> Self {
+        if parts.len() > 1 {
+            Self::new(join(parts))
+        } else {
+            parts.pop().unwrap_or_else(|| Self::new(Op::Empty))
+        }
+    }
+
+    /// The node between the ends of the text; `None` if that nests too deeply.
+    pub(super) fn whole(self) -> Option<Self> {
+        let [begin, end] = [Assertion::BeginText, Assertion::EndText].map(|edge| Self::new(Op::Assertion(edge)));
+        let node = Self::new(Op::Concat(vec![begin, self, end]));
+        (node.height <= MAX_HEIGHT).then_some(node)
+    }
+
+    /// Its one character, if it is one character wide by its form.
+    pub(super) fn one_char(&self) -> Option<OneChar<'_>> {
         match &self.op {
-            Op::Literal(literal) if literal.rest.is_empty() => Some(literal.set_of(literal.first)),
-            Op::Class(set, _) => Some(*set),
-            Op::AnyButNewline => Some(CharSet::NEWLINE.negated()),
-            Op::Any => Some(CharSet::ALL),
-            Op::Literal(_)
-            | Op::Empty
-            | Op::BeginLine
-            | Op::EndLine
-            | Op::BeginText
-            | Op::EndText(_)
-            | Op::WordBoundary
-            | Op::NotWordBoundary
+            Op::Literal(literal) if literal.rest.is_empty() => Some(OneChar::Literal(literal)),
+            Op::Class(set, fold) => Some(OneChar::Class(*set, *fold)),
+            Op::AnyButNewline => Some(OneChar::AnyButNewline),
+            Op::Any => Some(OneChar::Any),
+            Op::Empty
+            | Op::Literal(_)
+            | Op::Assertion(_)
             | Op::Capture(_)
             | Op::Repeat(_)
             | Op::Concat(_)
@@ -103,82 +129,81 @@ impl Node {
         }
     }
 
-    /// The node between the ends of the text; `None` if that nests too deeply.
-    pub(super) fn whole(self) -> Option<Self> {
-        let node = Self::new(Op::Concat(vec![
-            Self::new(Op::BeginText),
-            self,
-            Self::new(Op::EndText(true)),
-        ]));
-        (node.height <= MAX_HEIGHT).then_some(node)
+    /// The set of characters it is, if it is one character wide by its form.
+    pub(super) fn as_set(&self) -> Option<CharSet> {
+        self.one_char().map(OneChar::set)
     }
 
     /// Whether it asks what the characters on both sides of a place are.
     pub(super) fn looks_around(&self) -> bool {
-        match &self.op {
-            Op::BeginLine | Op::EndLine | Op::WordBoundary | Op::NotWordBoundary => true,
-            Op::Capture(body) => body.looks_around(),
-            Op::Repeat(repeat) => repeat.body.looks_around(),
-            Op::Concat(parts) | Op::Alternate(parts) => parts.iter().any(Self::looks_around),
-            Op::Empty
-            | Op::Literal(_)
-            | Op::Class(..)
-            | Op::AnyButNewline
-            | Op::Any
-            | Op::BeginText
-            | Op::EndText(_) => false,
-        }
+        let here = matches!(&self.op, Op::Assertion(assertion) if assertion.looks_around());
+        here || self.op.parts().iter().any(Self::looks_around)
     }
 
     /// Whether it begins and ends only at the ends of the text, in every alternative.
     pub(super) fn is_anchored(&self) -> bool {
-        self.begins_text() && self.ends_text()
+        self.is_anchored_at(Edge::Begin) && self.is_anchored_at(Edge::End)
     }
 
-    /// Whether every way to match begins at the beginning of the text.
-    pub(super) fn begins_text(&self) -> bool {
+    /// Whether every way to match begins, or ends, at this end of the text.
+    pub(super) fn is_anchored_at(&self, edge: Edge) -> bool {
         match &self.op {
-            Op::BeginText => true,
-            Op::Capture(body) => body.begins_text(),
-            Op::Repeat(repeat) => repeat.times.min() > 0 && repeat.body.begins_text(),
-            Op::Concat(parts) => parts
-                .iter()
-                .find(|part| part.op != Op::Empty)
-                .is_some_and(Self::begins_text),
-            Op::Alternate(parts) => parts.iter().all(Self::begins_text),
-            Op::Empty
-            | Op::Literal(_)
-            | Op::Class(..)
-            | Op::AnyButNewline
-            | Op::Any
-            | Op::BeginLine
-            | Op::EndLine
-            | Op::EndText(_)
-            | Op::WordBoundary
-            | Op::NotWordBoundary => false,
+            Op::Assertion(assertion) => assertion.is_edge(edge),
+            Op::Capture(body) => body.is_anchored_at(edge),
+            Op::Repeat(repeat) => repeat.times.min() > 0 && repeat.body.is_anchored_at(edge),
+            Op::Concat(parts) => {
+                let mut parts = parts.iter().filter(|part| part.op != Op::Empty);
+                let outermost = match edge {
+                    Edge::Begin => parts.next(),
+                    Edge::End => parts.next_back(),
+                };
+                outermost.is_some_and(|part| part.is_anchored_at(edge))
+            }
+            Op::Alternate(parts) => parts.iter().all(|part| part.is_anchored_at(edge)),
+            Op::Empty | Op::Literal(_) | Op::Class(..) | Op::AnyButNewline | Op::Any => false,
+        }
+    }
+}
+
+impl Op {
+    /// The nodes right below.
+    pub(super) fn parts(&self) -> &[Node] {
+        match self {
+            Self::Capture(body) => slice::from_ref(body),
+            Self::Repeat(repeat) => slice::from_ref(&repeat.body),
+            Self::Concat(parts) | Self::Alternate(parts) => parts,
+            Self::Empty | Self::Literal(_) | Self::Class(..) | Self::AnyButNewline | Self::Any | Self::Assertion(_) => {
+                &[]
+            }
+        }
+    }
+}
+
+impl Assertion {
+    fn looks_around(self) -> bool {
+        match self {
+            Self::BeginLine | Self::EndLine | Self::WordBoundary | Self::NotWordBoundary => true,
+            Self::BeginText | Self::EndText => false,
         }
     }
 
-    fn ends_text(&self) -> bool {
-        match &self.op {
-            Op::EndText(_) => true,
-            Op::Capture(body) => body.ends_text(),
-            Op::Repeat(repeat) => repeat.times.min() > 0 && repeat.body.ends_text(),
-            Op::Concat(parts) => parts
-                .iter()
-                .rfind(|part| part.op != Op::Empty)
-                .is_some_and(Self::ends_text),
-            Op::Alternate(parts) => parts.iter().all(Self::ends_text),
-            Op::Empty
-            | Op::Literal(_)
-            | Op::Class(..)
-            | Op::AnyButNewline
-            | Op::Any
-            | Op::BeginLine
-            | Op::EndLine
-            | Op::BeginText
-            | Op::WordBoundary
-            | Op::NotWordBoundary => false,
+    /// Whether it holds at this end of the text and nowhere else.
+    fn is_edge(self, edge: Edge) -> bool {
+        match self {
+            Self::BeginText => edge == Edge::Begin,
+            Self::EndText => edge == Edge::End,
+            Self::BeginLine | Self::EndLine | Self::WordBoundary | Self::NotWordBoundary => false,
+        }
+    }
+}
+
+impl OneChar<'_> {
+    pub(super) fn set(self) -> CharSet {
+        match self {
+            Self::Literal(literal) => literal.set_of(literal.first),
+            Self::Class(set, _) => set,
+            Self::AnyButNewline => CharSet::ALL_BUT_NEWLINE,
+            Self::Any => CharSet::ALL,
         }
     }
 }

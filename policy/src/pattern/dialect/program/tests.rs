@@ -207,8 +207,7 @@ fn deterministic_means_one_way_to_go_on() {
 
 /// A deliberately simple matcher: the set of places reached, straight from the tree.
 fn naive(node: &super::super::tree::Node, subject: &[u8], from: usize) -> Vec<usize> {
-    use super::super::tree::Op;
-    let at = |c: u8| subject.get(from) == Some(&c);
+    use super::super::tree::{Assertion, Op};
     let mut ends = match &node.op {
         Op::Empty => vec![from],
         Op::Literal(literal) => literal
@@ -230,23 +229,19 @@ fn naive(node: &super::super::tree::Node, subject: &[u8], from: usize) -> Vec<us
                 .into_iter()
                 .collect()
         }
-        Op::BeginText => (from == 0).then_some(from).into_iter().collect(),
-        Op::EndText(_) => (from == subject.len()).then_some(from).into_iter().collect(),
-        Op::BeginLine => (from == 0 || subject.get(from - 1) == Some(&b'\n'))
-            .then_some(from)
-            .into_iter()
-            .collect(),
-        Op::EndLine => (from == subject.len() || at(b'\n'))
-            .then_some(from)
-            .into_iter()
-            .collect(),
-        Op::WordBoundary | Op::NotWordBoundary => {
+        Op::Assertion(assertion) => {
             let word = |place: Option<&u8>| place.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
-            let boundary = word(from.checked_sub(1).and_then(|before| subject.get(before))) != word(subject.get(from));
-            (boundary == (node.op == Op::WordBoundary))
-                .then_some(from)
-                .into_iter()
-                .collect()
+            let before = from.checked_sub(1).and_then(|before| subject.get(before));
+            let boundary = word(before) != word(subject.get(from));
+            let holds = match assertion {
+                Assertion::BeginText => from == 0,
+                Assertion::EndText => from == subject.len(),
+                Assertion::BeginLine => from == 0 || before == Some(&b'\n'),
+                Assertion::EndLine => from == subject.len() || subject.get(from) == Some(&b'\n'),
+                Assertion::WordBoundary => boundary,
+                Assertion::NotWordBoundary => !boundary,
+            };
+            holds.then_some(from).into_iter().collect()
         }
         Op::Capture(body) => naive(body, subject, from),
         Op::Repeat(repeat) => {
