@@ -4,7 +4,8 @@
 //! **Refuses** everybody without a verified X.509-SVID, before a single byte of theirs is handed on.
 //! **Invariant**: every handshake reads the SVID and the bundles of its own moment; none is ever resumed.
 
-use crate::handshake::{Handshake, HandshakeTime, VERSIONS, Wanted, provider};
+use crate::clock::HandshakeTime;
+use crate::handshake::{Failure, Handshake, VERSIONS, Wanted, provider};
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::source::{Identity, Standing};
@@ -139,29 +140,19 @@ impl Acceptor {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let handshake = Handshake::new(&self.identity, Arc::clone(&self.wanted), Part::Client);
-        match handshake.material().standing(self.identity.now()) {
-            Standing::Good | Standing::Ageing => {}
-            standing @ (Standing::Expired | Standing::Withdrawn) => return Err(AcceptError::NoIdentity(standing)),
-        }
+        let handshake =
+            Handshake::begin(&self.identity, &self.wanted, Part::Client).map_err(AcceptError::NoIdentity)?;
         let acceptor = TlsAcceptor::from(Arc::new(self.config(&handshake)?));
         let stream = match tokio::time::timeout(self.timeout, acceptor.accept(io).into_fallible()).await {
             Ok(Ok(stream)) => stream,
             Ok(Err((error, io))) => {
                 linger(io).await;
-                return Err(explain(error, &handshake));
+                return Err(handshake.failure(error).into());
             }
             Err(_) => return Err(AcceptError::Timeout(self.timeout)),
         };
-        let (verified, chain) = handshake
-            .verified()
-            .cloned()
-            .ok_or(AcceptError::Refused(Refusal::NoCertificate))?;
-        let source = (self.identity.clone(), handshake.material().bundle_revision);
-        Ok((
-            PeerStream::new(stream),
-            Peer::new(verified, chain, Part::Client, source),
-        ))
+        let peer = handshake.peer(&self.identity).map_err(AcceptError::Refused)?;
+        Ok((PeerStream::new(stream), peer))
     }
 
     fn config(&self, handshake: &Arc<Handshake>) -> Result<ServerConfig, AcceptError> {
@@ -205,21 +196,20 @@ fn wanted(accept: Accept) -> Wanted {
     }
 }
 
-fn explain(error: io::Error, handshake: &Handshake) -> AcceptError {
-    if let Some(refusal) = handshake.refusal() {
-        return AcceptError::Refused(refusal);
-    }
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::NoCertificatesPresented) => AcceptError::Refused(Refusal::NoCertificate),
-        Some(rustls::Error::AlertReceived(alert)) => AcceptError::Alert(format!("{alert:?}")),
-        Some(other) => AcceptError::Protocol(other.to_string()),
-        None => match error.kind() {
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => AcceptError::Gone,
-            _ => AcceptError::Io(error),
-        },
+impl From<Failure> for AcceptError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Refused(refusal),
+            Failure::Alert(alert) => Self::Alert(alert),
+            Failure::Protocol(what) => Self::Protocol(what),
+            Failure::Io(error) => match error.kind() {
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe => Self::Gone,
+                _ => Self::Io(error),
+            },
+        }
     }
 }
 

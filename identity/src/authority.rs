@@ -6,6 +6,7 @@
 //! need them.
 
 use crate::bundle::{Bundles, InvalidBundle};
+use crate::clock;
 use crate::material::{InvalidMaterial, SvidMaterial};
 use crate::source::Identity;
 use rcgen::{
@@ -13,11 +14,11 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 use spike_policy::TrustDomain;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use time::OffsetDateTime;
 
 /// SPIRE's own allowance for clocks that differ.
-const BACKDATE: Duration = Duration::from_secs(10);
+const BACKDATE: time::Duration = time::Duration::seconds(10);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The certificate authority of a trust domain.
@@ -140,15 +141,7 @@ fn uri(text: &str) -> Result<SanType, rcgen::Error> {
 }
 
 fn life(ttl: Duration) -> (OffsetDateTime, OffsetDateTime) {
-    let present = UNIX_EPOCH.elapsed().unwrap_or_default();
-    (
-        instant(present.saturating_sub(BACKDATE)),
-        instant(present.saturating_add(ttl)),
-    )
-}
-
-fn instant(since_epoch: Duration) -> OffsetDateTime {
-    UNIX_EPOCH
-        .checked_add(since_epoch)
-        .map_or(OffsetDateTime::UNIX_EPOCH, |time: SystemTime| time.into())
+    let now = OffsetDateTime::from(clock::wall_clock());
+    let ttl = ttl.try_into().unwrap_or(time::Duration::MAX);
+    (now.saturating_sub(BACKDATE), now.saturating_add(ttl))
 }

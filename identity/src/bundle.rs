@@ -65,15 +65,10 @@ impl Bundles {
 
     /// The authorities of a trust domain that are within their own life at `now`; `None` when it is unknown.
     pub(crate) fn authorities(&self, domain: &str, now: SystemTime) -> Option<Vec<&Authority>> {
-        let found = self.by_domain.iter().find(|(known, _)| known.as_str() == domain)?;
+        let (_, authorities) = self.by_domain.iter().find(|(known, _)| known.as_str() == domain)?;
         // webpki takes a root at its word for ever, go-spiffe does not; a root that is past its life vouches for nobody.
-        Some(
-            found
-                .1
-                .iter()
-                .filter(|authority| authority.not_before <= now && now <= authority.not_after)
-                .collect(),
-        )
+        let alive = |authority: &&Authority| authority.not_before <= now && now <= authority.not_after;
+        Some(authorities.iter().filter(alive).collect())
     }
 }
 

@@ -4,7 +4,8 @@
 //! **Refuses** a server by its identity, never by its name: an SVID says who it is, not where.
 //! **Invariant**: no byte of a request leaves before the server proved an identity that was expected.
 
-use crate::handshake::{Handshake, HandshakeTime, VERSIONS, Wanted, provider};
+use crate::clock::HandshakeTime;
+use crate::handshake::{Failure, Handshake, VERSIONS, Wanted, provider};
 use crate::https::HttpsConnector;
 use crate::peer::Peer;
 use crate::refusal::Refusal;
@@ -173,27 +174,17 @@ impl ClientTls {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let handshake = Handshake::new(&self.identity, Arc::clone(&self.wanted), Part::Server);
-        match handshake.material().standing(self.identity.now()) {
-            Standing::Good | Standing::Ageing => {}
-            standing @ (Standing::Expired | Standing::Withdrawn) => return Err(ConnectError::NoIdentity(standing)),
-        }
+        let handshake =
+            Handshake::begin(&self.identity, &self.wanted, Part::Server).map_err(ConnectError::NoIdentity)?;
         let named = ServerName::try_from(name.to_owned()).ok();
         let config = self.config(&handshake, named.is_some())?;
         let name = named.unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()));
         let stream = tokio::time::timeout(self.timeout, TlsConnector::from(Arc::new(config)).connect(name, io))
             .await
             .map_err(|_| ConnectError::Timeout(self.timeout))?
-            .map_err(|error| explain(error, &handshake))?;
-        let (verified, chain) = handshake
-            .verified()
-            .cloned()
-            .ok_or(ConnectError::ServerRefused(Refusal::NoCertificate))?;
-        let source = (self.identity.clone(), handshake.material().bundle_revision);
-        Ok((
-            PeerStream::new(stream),
-            Peer::new(verified, chain, Part::Server, source),
-        ))
+            .map_err(|error| handshake.failure(error))?;
+        let peer = handshake.peer(&self.identity).map_err(ConnectError::ServerRefused)?;
+        Ok((PeerStream::new(stream), peer))
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -216,15 +207,14 @@ impl ClientTls {
     }
 }
 
-fn explain(error: io::Error, handshake: &Handshake) -> ConnectError {
-    if let Some(refusal) = handshake.refusal() {
-        return ConnectError::ServerRefused(refusal);
-    }
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::NoCertificatesPresented) => ConnectError::ServerRefused(Refusal::NoCertificate),
-        Some(rustls::Error::AlertReceived(alert)) => ConnectError::RefusedByServer(format!("{alert:?}")),
-        Some(other) => ConnectError::Protocol(other.to_string()),
-        None => ConnectError::Io(error),
+impl From<Failure> for ConnectError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::ServerRefused(refusal),
+            Failure::Alert(alert) => Self::RefusedByServer(alert),
+            Failure::Protocol(what) => Self::Protocol(what),
+            Failure::Io(error) => Self::Io(error),
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! What both directions of mutual TLS have in common.
 //!
-//! **Owns** the cryptography that is offered, and the verifier that lives for one handshake on one view of the material.
+//! **Owns** the cryptography that is offered, the verifier that lives for one handshake on one view of the material,
+//! and what a handshake comes to: a [`Peer`], or a [`Failure`] that each direction puts into its own words.
 //! **Refuses** everything but TLS 1.2 and 1.3 with AEAD suites, and every way to skip the verification: there is no
 //! resumption and no early data.
 //! **Invariant**: one [`Handshake`] serves one connection, so what it learned can only be about that peer.
 
-use crate::material::{Material, Own};
+use crate::clock;
+use crate::material::Material;
+use crate::peer::Peer;
 use crate::refusal::Refusal;
-use crate::source::{Identity, TimeSource};
-use crate::verify::{Part, Verified, verify};
+use crate::source::{Identity, Standing};
+use crate::verify::{Part, Shown, Verified};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -20,8 +23,9 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use spike_policy::SpiffeId;
 use std::fmt;
+use std::io;
+use std::iter;
 use std::sync::{Arc, LazyLock, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Which identities are wanted at the other end.
 pub(crate) type Wanted = Arc<dyn Fn(&SpiffeId) -> bool + Send + Sync>;
@@ -61,36 +65,66 @@ fn suites() -> Vec<SupportedCipherSuite> {
 pub(crate) struct Handshake {
     material: Arc<Material>,
     wanted: Wanted,
+    /// What the *peer* acts as.
     part: Part,
-    verified: OnceLock<(Verified, Vec<CertificateDer<'static>>)>,
+    /// Who the peer says it is, and what it showed. Set before the peer has proved to hold the key.
+    verified: OnceLock<(Verified, Shown)>,
     refusal: OnceLock<Refusal>,
 }
 
+/// Why a handshake did not end well.
+pub(crate) enum Failure {
+    /// We refused the peer.
+    Refused(Refusal),
+    /// The peer refused us: the alert it sent.
+    Alert(String),
+    /// Not TLS, or not a version, suite or protocol that is spoken here.
+    Protocol(String),
+    /// The connection broke.
+    Io(io::Error),
+}
+
 impl Handshake {
-    /// `part` is what the *peer* acts as.
-    pub(crate) fn new(identity: &Identity, wanted: Wanted, part: Part) -> Arc<Self> {
-        Arc::new(Self {
-            material: identity.material(),
-            wanted,
+    /// Begins on the material of this moment; an error says how our own identity stands when it must not be shown.
+    pub(crate) fn begin(identity: &Identity, wanted: &Wanted, part: Part) -> Result<Arc<Self>, Standing> {
+        let material = identity.material();
+        match material.standing(identity.now()) {
+            Standing::Good | Standing::Ageing => {}
+            standing @ (Standing::Expired | Standing::Withdrawn) => return Err(standing),
+        }
+        Ok(Arc::new(Self {
+            material,
+            wanted: Arc::clone(wanted),
             part,
             verified: OnceLock::new(),
             refusal: OnceLock::new(),
-        })
+        }))
     }
 
-    pub(crate) fn material(&self) -> &Arc<Material> {
-        &self.material
+    /// Who the peer turned out to be. To be asked only after the handshake has ended well: rustls says so when the peer
+    /// has proved to hold the key, not before.
+    pub(crate) fn peer(&self, identity: &Identity) -> Result<Peer, Refusal> {
+        let (verified, shown) = self.verified.get().cloned().ok_or(Refusal::NoCertificate)?;
+        Ok(Peer::new(
+            verified,
+            shown,
+            identity.clone(),
+            self.material.bundle_revision,
+        ))
     }
 
-    /// Who the peer turned out to be, and the chain that says so. Only meaningful once the handshake has ended well:
-    /// before that the peer has not proved to hold the key.
-    pub(crate) fn verified(&self) -> Option<&(Verified, Vec<CertificateDer<'static>>)> {
-        self.verified.get()
-    }
-
-    /// Why the peer was refused, when it was.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        self.refusal.get().cloned()
+    /// What the error means with which the handshake ended. Our own refusal comes first: what rustls makes of it
+    /// says less.
+    pub(crate) fn failure(&self, error: io::Error) -> Failure {
+        if let Some(refusal) = self.refusal.get() {
+            return Failure::Refused(refusal.clone());
+        }
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+            Some(TlsError::NoCertificatesPresented) => Failure::Refused(Refusal::NoCertificate),
+            Some(TlsError::AlertReceived(alert)) => Failure::Alert(format!("{alert:?}")),
+            Some(other) => Failure::Protocol(other.to_string()),
+            None => Failure::Io(error),
+        }
     }
 
     fn judge(
@@ -99,22 +133,18 @@ impl Handshake {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), TlsError> {
-        let chain: Vec<CertificateDer<'static>> = std::iter::once(end)
-            .chain(intermediates)
-            .map(|der| der.clone().into_owned())
-            .collect();
-        let verified = verify(&self.material.bundles, &chain, self.part, system_time(now)).and_then(|verified| {
-            if (self.wanted)(&verified.id) {
-                Ok(verified)
-            } else {
-                Err(Refusal::Unwanted(verified.id))
-            }
-        });
+        let sent = iter::once(end).chain(intermediates);
+        let shown = Shown {
+            chain: sent.map(|der| der.clone().into_owned()).collect(),
+            part: self.part,
+        };
+        let verified = shown.verify(&self.material.bundles, clock::from_epoch(now.as_secs()));
         match verified {
-            Ok(verified) => {
-                self.verified.get_or_init(|| (verified, chain));
+            Ok(verified) if (self.wanted)(&verified.id) => {
+                self.verified.get_or_init(|| (verified, shown));
                 Ok(())
             }
+            Ok(verified) => Err(self.refuse(Refusal::Unwanted(verified.id))),
             Err(refusal) => Err(self.refuse(refusal)),
         }
     }
@@ -125,8 +155,7 @@ impl Handshake {
     }
 
     fn own_key(&self) -> Arc<CertifiedKey> {
-        let own: &Own = &self.material.own;
-        Arc::clone(&own.key)
+        Arc::clone(&self.material.own.key)
     }
 
     fn proof(&self, checked: Result<HandshakeSignatureValid, TlsError>) -> Result<HandshakeSignatureValid, TlsError> {
@@ -140,6 +169,28 @@ impl fmt::Debug for Handshake {
             .field("part", &self.part)
             .finish_non_exhaustive()
     }
+}
+
+/// What rustls asks about signatures, of two traits in the same words: a peer proves to hold its key in the same way,
+/// whichever part it plays.
+macro_rules! checks_signatures {
+    ($($check:ident),+) => {
+        $(
+            fn $check(
+                &self,
+                message: &[u8],
+                cert: &CertificateDer<'_>,
+                dss: &DigitallySignedStruct,
+            ) -> Result<HandshakeSignatureValid, TlsError> {
+                let algorithms = provider().signature_verification_algorithms;
+                self.proof($check(message, cert, dss, &algorithms))
+            }
+        )+
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            provider().signature_verification_algorithms.supported_schemes()
+        }
+    };
 }
 
 impl ClientCertVerifier for Handshake {
@@ -158,37 +209,7 @@ impl ClientCertVerifier for Handshake {
             .map(|()| ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.proof(verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &provider().signature_verification_algorithms,
-        ))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.proof(verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &provider().signature_verification_algorithms,
-        ))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
+    checks_signatures!(verify_tls12_signature, verify_tls13_signature);
 }
 
 impl ServerCertVerifier for Handshake {
@@ -205,27 +226,7 @@ impl ServerCertVerifier for Handshake {
             .map(|()| ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        ClientCertVerifier::verify_tls12_signature(self, message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        ClientCertVerifier::verify_tls13_signature(self, message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ClientCertVerifier::supported_verify_schemes(self)
-    }
+    checks_signatures!(verify_tls12_signature, verify_tls13_signature);
 }
 
 impl rustls::server::ResolvesServerCert for Handshake {
@@ -242,28 +243,4 @@ impl rustls::client::ResolvesClientCert for Handshake {
     fn has_certs(&self) -> bool {
         true
     }
-}
-
-/// The identity's time, in the shape that rustls asks for.
-pub(crate) struct HandshakeTime(pub(crate) TimeSource);
-
-impl fmt::Debug for HandshakeTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HandshakeTime")
-    }
-}
-
-impl rustls::time_provider::TimeProvider for HandshakeTime {
-    fn current_time(&self) -> Option<UnixTime> {
-        (self.0)()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .map(UnixTime::since_unix_epoch)
-    }
-}
-
-fn system_time(time: UnixTime) -> SystemTime {
-    UNIX_EPOCH
-        .checked_add(Duration::from_secs(time.as_secs()))
-        .unwrap_or(UNIX_EPOCH)
 }

@@ -31,8 +31,10 @@ pub struct HttpsConnector {
 pub struct HttpsStream {
     io: TokioIo<PeerStream<TcpStream>>,
     peer: Peer,
-    lapse: Pin<Box<dyn Future<Output = Lapse> + Send>>,
+    lapse: LapseFuture,
 }
+
+type LapseFuture = Pin<Box<dyn Future<Output = Lapse> + Send>>;
 
 impl HttpsConnector {
     pub(crate) fn new(tls: ClientTls) -> Self {
@@ -40,20 +42,19 @@ impl HttpsConnector {
     }
 
     async fn open(tls: ClientTls, uri: Uri) -> Result<HttpsStream, ConnectError> {
-        let host = uri.host().filter(|_| uri.scheme_str() == Some("https"));
-        // Without the brackets of a literal IPv6 address.
-        let host = host
+        let host = uri
+            .host()
+            .filter(|_| uri.scheme_str() == Some("https"))
             .ok_or_else(|| ConnectError::Address(uri.to_string()))?
-            .trim_matches(['[', ']']);
+            .trim_matches(['[', ']']); // A literal IPv6 address stands in brackets, which are not part of it.
         let port = uri.port_u16().unwrap_or(HTTPS_PORT);
         let limit = tls.timeout();
         let opened = tokio::time::timeout(limit, Self::dial(&tls, host, port));
         let (stream, peer) = opened.await.map_err(|_| ConnectError::Timeout(limit))??;
-        let lapse = peer.clone();
         Ok(HttpsStream {
             io: TokioIo::new(stream),
+            lapse: lapse_of(&peer),
             peer,
-            lapse: Box::pin(async move { lapse.lapsed().await }),
         })
     }
 
@@ -93,8 +94,7 @@ impl HttpsStream {
         match self.lapse.as_mut().poll(cx) {
             Poll::Ready(lapse) => {
                 // The future is done; asked again it would panic.
-                let again = self.peer.clone();
-                self.lapse = Box::pin(async move { again.lapsed().await });
+                self.lapse = lapse_of(&self.peer);
                 Err(io::Error::new(
                     io::ErrorKind::ConnectionAborted,
                     format!("server identity lapsed: {lapse}"),
@@ -136,6 +136,11 @@ impl Write for HttpsStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
+}
+
+fn lapse_of(peer: &Peer) -> LapseFuture {
+    let peer = peer.clone();
+    Box::pin(async move { peer.lapsed().await })
 }
 
 impl fmt::Debug for HttpsStream {

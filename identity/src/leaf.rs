@@ -6,17 +6,20 @@
 //! not ASCII, more than 32 names.
 //! **Invariant**: looks at the leaf alone; whether anybody vouches for it is asked in `verify`.
 
+use crate::clock;
 use crate::refusal::{Refusal, WeakKey};
 use spike_policy::SpiffeId;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use x509_parser::asn1_rs::{FromDer, Header};
+use std::time::SystemTime;
+use x509_parser::asn1_rs::{FromDer, Header, Tag};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::oid_registry as oid;
+use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
-const MAX_NAMES: usize = 32;
-const MIN_RSA_BITS: usize = 2048;
+/// How many names of a certificate are read at all.
+pub(crate) const MAX_NAMES: usize = 32;
+pub(crate) const MIN_RSA_BITS: usize = 2048;
 
 /// What a well-formed leaf says about its holder.
 #[derive(Clone, Debug)]
@@ -77,7 +80,7 @@ pub(crate) fn extension<'a>(
     let found = certificate
         .get_extension_unique(wanted)
         .map_err(|_| Refusal::Malformed("an extension is repeated"))?;
-    match found.map(x509_parser::extensions::X509Extension::parsed_extension) {
+    match found.map(X509Extension::parsed_extension) {
         Some(ParsedExtension::ParseError { .. } | ParsedExtension::Unparsed) => {
             Err(Refusal::Malformed("an extension cannot be read"))
         }
@@ -109,10 +112,8 @@ fn refuse_weak_key(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
     let algorithm = &key.algorithm.algorithm;
     if *algorithm == oid::OID_PKCS1_RSAENCRYPTION {
         return match key.parsed() {
-            Ok(x509_parser::public_key::PublicKey::RSA(rsa)) if rsa.key_size() >= MIN_RSA_BITS => Ok(()),
-            Ok(x509_parser::public_key::PublicKey::RSA(rsa)) => {
-                Err(Refusal::WeakKey(WeakKey::ShortRsa(rsa.key_size())))
-            }
+            Ok(PublicKey::RSA(rsa)) if rsa.key_size() >= MIN_RSA_BITS => Ok(()),
+            Ok(PublicKey::RSA(rsa)) => Err(Refusal::WeakKey(WeakKey::ShortRsa(rsa.key_size()))),
             _ => Err(Refusal::Malformed("its public key cannot be read")),
         };
     }
@@ -152,11 +153,11 @@ fn read_id(certificate: &X509Certificate<'_>) -> Result<SpiffeId, Refusal> {
 
 /// The names are read here, not by the parser's own convenience, which overlooks bytes after their end.
 fn only_uri(value: &[u8]) -> Result<Option<&str>, Refusal> {
-    let unreadable = |_| Refusal::Malformed("its names cannot be read");
-    let (body, header) = Header::from_der(value).map_err(unreadable)?;
+    const UNREADABLE: Refusal = Refusal::Malformed("its names cannot be read");
+    let (body, header) = Header::from_der(value).map_err(|_| UNREADABLE)?;
     let fits = header.length().definite().is_ok_and(|length| length == body.len());
-    if !fits || header.tag() != x509_parser::asn1_rs::Tag::Sequence || !header.is_constructed() {
-        return Err(Refusal::Malformed("its names cannot be read"));
+    if !fits || header.tag() != Tag::Sequence || !header.is_constructed() {
+        return Err(UNREADABLE);
     }
     let (mut rest, mut count, mut uri) = (body, 0_usize, None);
     while !rest.is_empty() {
@@ -164,7 +165,7 @@ fn only_uri(value: &[u8]) -> Result<Option<&str>, Refusal> {
         if count > MAX_NAMES {
             return Err(Refusal::ManyNames);
         }
-        let (after, name) = GeneralName::from_der(rest).map_err(|_| Refusal::Malformed("its names cannot be read"))?;
+        let (after, name) = GeneralName::from_der(rest).map_err(|_| UNREADABLE)?;
         rest = after;
         match name {
             GeneralName::Invalid(..) => return Err(Refusal::Malformed("a name is not ASCII")),
@@ -177,8 +178,5 @@ fn only_uri(value: &[u8]) -> Result<Option<&str>, Refusal> {
 }
 
 fn system_time(time: ASN1Time) -> SystemTime {
-    let seconds = u64::try_from(time.timestamp()).unwrap_or(0);
-    UNIX_EPOCH
-        .checked_add(Duration::from_secs(seconds))
-        .unwrap_or(UNIX_EPOCH)
+    clock::from_epoch(u64::try_from(time.timestamp()).unwrap_or(0))
 }

@@ -7,8 +7,7 @@
 
 use crate::refusal::Refusal;
 use crate::source::Identity;
-use crate::verify::{Part, Verified, verify};
-use rustls_pki_types::CertificateDer;
+use crate::verify::{Shown, Verified};
 use spike_policy::SpiffeId;
 use std::fmt;
 use std::sync::Arc;
@@ -21,8 +20,7 @@ pub struct Peer(Arc<State>);
 
 struct State {
     verified: Verified,
-    chain: Vec<CertificateDer<'static>>,
-    part: Part,
+    shown: Shown,
     identity: Identity,
     /// The bundle revision under which the chain was last found good.
     seen: AtomicU64,
@@ -47,19 +45,12 @@ pub enum Lapse {
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 impl Peer {
-    pub(crate) fn new(
-        verified: Verified,
-        chain: Vec<CertificateDer<'static>>,
-        part: Part,
-        (identity, bundle_revision): (Identity, u64),
-    ) -> Self {
-        let seen = AtomicU64::new(bundle_revision);
+    pub(crate) fn new(verified: Verified, shown: Shown, identity: Identity, bundle_revision: u64) -> Self {
         Self(Arc::new(State {
             verified,
-            chain,
-            part,
+            shown,
             identity,
-            seen,
+            seen: AtomicU64::new(bundle_revision),
             lapsed: AtomicBool::new(false),
         }))
     }
@@ -121,7 +112,7 @@ impl State {
         if material.bundle_revision == self.seen.load(Ordering::Acquire) {
             return Ok(());
         }
-        verify(&material.bundles, &self.chain, self.part, now)?;
+        self.shown.verify(&material.bundles, now)?;
         self.seen.store(material.bundle_revision, Ordering::Release);
         Ok(())
     }

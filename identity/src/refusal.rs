@@ -4,6 +4,8 @@
 //! **Refuses** raw bytes of the certificate in its texts: an ID that breaks the rules is repeated escaped and cut.
 //! **Invariant**: every certificate that does not become a [`Peer`](crate::Peer) has exactly one of these reasons.
 
+use crate::leaf::{MAX_NAMES, MIN_RSA_BITS};
+use crate::verify::MAX_CHAIN;
 use rustls::{CertificateError, Error as TlsError, OtherError};
 use spike_policy::{InvalidSpiffeId, SpiffeId};
 use std::sync::Arc;
@@ -15,13 +17,13 @@ pub enum Refusal {
     #[error("it sent no certificate")]
     NoCertificate,
     /// More certificates than are read at all.
-    #[error("it sent {0} certificates, at most 16 are read")]
+    #[error("it sent {0} certificates, at most {MAX_CHAIN} are read")]
     LongChain(usize),
     /// Not a certificate, or one with a part that cannot be read in exactly one way.
     #[error("its certificate cannot be read: {0}")]
     Malformed(&'static str),
     /// More names than are read at all.
-    #[error("its certificate has more than 32 names")]
+    #[error("its certificate has more than {MAX_NAMES} names")]
     ManyNames,
     /// No URI among its names, so no SPIFFE ID.
     #[error("its certificate has no URI name, so it is not an X.509-SVID")]
@@ -71,7 +73,7 @@ pub enum Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakKey {
     /// Fewer than 2048 bits.
-    #[error("an RSA key of {0} bits, at least 2048 are needed")]
+    #[error("an RSA key of {0} bits, at least {MIN_RSA_BITS} are needed")]
     ShortRsa(usize),
     /// Not P-256, P-384 or P-521.
     #[error("a key on a curve other than P-256, P-384 and P-521")]

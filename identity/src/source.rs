@@ -4,18 +4,16 @@
 //! **Refuses** to fall back: an identity that the agent withdrew is not shown again, one that has expired neither.
 //! **Invariant**: every clone sees the same material; a change is visible to the next handshake that starts.
 
+use crate::clock::{self, TimeSource};
 use crate::material::Material;
 use crate::workload::{self, SourceError};
 use crate::{Acceptor, ClientTls, Expect, ServerOptions};
 use spike_policy::SpiffeId;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-
-/// Where handshakes take the wall-clock time from.
-pub type TimeSource = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Our own X.509-SVID and the trust bundles, kept fresh in the background. Cloning is cheap and shares them.
 ///
@@ -164,7 +162,7 @@ impl Identity {
     pub(crate) fn with_feed(material: watch::Sender<Arc<Material>>, feed: Option<AbortHandle>) -> Self {
         Self {
             shared: Arc::new(Shared { material, feed }),
-            time: Arc::new(system_time),
+            time: Arc::new(clock::wall_clock),
         }
     }
 }
@@ -201,12 +199,4 @@ impl fmt::Debug for Identity {
             .field("material", &self.material())
             .finish_non_exhaustive()
     }
-}
-
-/// The machine's wall clock, which certificates are about. To the millisecond: rustls' own time has whole seconds, too
-/// coarse to end a connection when its certificate ends.
-fn system_time() -> SystemTime {
-    UNIX_EPOCH
-        .checked_add(UNIX_EPOCH.elapsed().unwrap_or_default())
-        .unwrap_or(UNIX_EPOCH)
 }

@@ -15,20 +15,13 @@ use spiffe::x509_source::{X509Source, X509SourceState, X509SourceUpdates};
 use spiffe::{WorkloadApiClient, WorkloadApiError, X509Context};
 use std::error::Error as StdError;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::iter;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Where a SPIRE agent listens unless told otherwise.
 pub const DEFAULT_ENDPOINT: &str = "unix:///tmp/spire-agent/public/api.sock";
-
-/// Whether a text is the address of a Workload API, such as `unix:///path/to/api.sock`. Nothing is connected.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_endpoint(text: &str) -> Result<(), EndpointError> {
-    Endpoint::parse(text).map(drop)
-}
 
 /// An agent that accepts the connection and then says nothing is given this long per attempt.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -89,56 +82,68 @@ pub enum NoIdentity {
     Other(String),
 }
 
-/// Waits for the first SVID and starts the feed.
+/// Whether a text is the address of a Workload API, such as `unix:///path/to/api.sock`. Nothing is connected.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_endpoint(text: &str) -> Result<(), EndpointError> {
+    Endpoint::parse(text).map(drop)
+}
+
+/// What the agent has said so far, and where it will say more.
+struct Feed {
+    first: Material,
+    source: X509Source,
+    updates: X509SourceUpdates,
+}
+
+/// Waits for the first SVID and starts to follow what comes after it.
 pub(crate) async fn connect(endpoint: Option<&str>, wait: Option<Duration>) -> Result<Identity, SourceError> {
     let text = endpoint.unwrap_or(DEFAULT_ENDPOINT);
     let parsed = Endpoint::parse(text).map_err(|why| SourceError::Address {
         endpoint: text.to_owned(),
         why,
     })?;
-    let cause = Mutex::new(NoIdentity::Silent);
-    let first = wait_for_first(text, &parsed, &cause);
-    let (source, updates, material) = match wait {
-        None => first.await,
-        Some(waited) => tokio::time::timeout(waited, first)
+    let cause = watch::Sender::new(NoIdentity::Silent);
+    let opening = open_feed(text, &parsed, &cause);
+    let Feed { first, source, updates } = match wait {
+        None => opening.await,
+        Some(waited) => tokio::time::timeout(waited, opening)
             .await
             .map_err(|_| SourceError::Unavailable {
                 endpoint: text.to_owned(),
                 waited,
-                cause: cause.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                cause: cause.borrow().clone(),
             })?,
     };
-    tracing::info!(spiffe_id = %material.own.id, endpoint = text, "identity received");
-    let sender = watch::Sender::new(Arc::new(material));
-    let feed = tokio::spawn(follow(source, updates, sender.clone()));
-    Ok(Identity::with_feed(sender, Some(feed.abort_handle())))
+    tracing::info!(spiffe_id = %first.own.id, endpoint = text, "identity received");
+    let material = watch::Sender::new(Arc::new(first));
+    let following = tokio::spawn(follow(source, updates, material.clone()));
+    Ok(Identity::with_feed(material, Some(following.abort_handle())))
 }
 
-async fn wait_for_first(
-    text: &str,
-    endpoint: &Endpoint,
-    last: &Mutex<NoIdentity>,
-) -> (X509Source, X509SourceUpdates, Material) {
+/// Asks until there is an SVID. What stands in the way meanwhile is left in `last` for whoever gives up waiting.
+async fn open_feed(text: &str, endpoint: &Endpoint, last: &watch::Sender<NoIdentity>) -> Feed {
     let (mut pause, mut repeated) = (SHORTEST_PAUSE, 0_u32);
     loop {
         let cause = match tokio::time::timeout(ATTEMPT, attempt(text, endpoint)).await {
-            Ok(Ok(ready)) => return ready,
+            Ok(Ok(feed)) => return feed,
             Ok(Err(cause)) => cause,
             Err(_) => NoIdentity::Silent,
         };
-        let same = *last.lock().unwrap_or_else(PoisonError::into_inner) == cause;
+        let same = *last.borrow() == cause;
         repeated = if same { repeated.saturating_add(1) } else { 0 };
         if repeated.is_multiple_of(LOG_AGAIN_AFTER) {
             tracing::warn!(endpoint = text, "waiting for an identity: {cause}");
         }
-        *last.lock().unwrap_or_else(PoisonError::into_inner) = cause;
+        last.send_replace(cause);
         tokio::time::sleep(pause).await;
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
 }
 
 /// Asks once, for an answer with a reason in it: the source below would retry without saying why.
-async fn attempt(text: &str, endpoint: &Endpoint) -> Result<(X509Source, X509SourceUpdates, Material), NoIdentity> {
+async fn attempt(text: &str, endpoint: &Endpoint) -> Result<Feed, NoIdentity> {
     let client = WorkloadApiClient::connect(endpoint.clone())
         .await
         .map_err(|error| explain(&error))?;
@@ -157,8 +162,8 @@ async fn attempt(text: &str, endpoint: &Endpoint) -> Result<(X509Source, X509Sou
         .state()
         .context()
         .map_err(|error| NoIdentity::Other(error.to_string()))?;
-    let material = Material::first(&svid_of(&context)?, bundles_of(&context));
-    Ok((source, updates, material))
+    let first = Material::first(&svid_of(&context)?, bundles_of(&context));
+    Ok(Feed { first, source, updates })
 }
 
 /// Puts everything that the agent says into the material, until the identity is dropped.
@@ -229,12 +234,7 @@ fn explain(error: &WorkloadApiError) -> NoIdentity {
 }
 
 fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
-    let mut next = Some(error);
-    while let Some(current) = next {
-        if let Some(io) = current.downcast_ref::<io::Error>() {
-            return Some(io.kind());
-        }
-        next = current.source();
-    }
-    None
+    iter::successors(Some(error), |cause| (*cause).source())
+        .find_map(|cause| cause.downcast_ref::<io::Error>())
+        .map(io::Error::kind)
 }

@@ -48,7 +48,7 @@ impl Backup {
                 return self.reader.finish().map(|()| None).map_err(unreadable);
             };
             let frame = frame.map_err(|_| Error::Unavailable {
-                reason: "the backup broke off".to_owned(),
+                reason: "the connection ended in the middle of the backup".to_owned(),
             })?;
             let Ok(data) = frame.into_data() else { continue };
             if data.is_empty() {

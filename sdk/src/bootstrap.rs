@@ -3,7 +3,7 @@ use spike_wire::bootstrap::{VerifyRequest, VerifyResponse};
 use spike_wire::go_json::Base64Bytes;
 use spike_wire::routes::{Action, BOOTSTRAP_VERIFY};
 
-use crate::transport::{Call, Transport, checked, decode};
+use crate::transport::{Call, Transport};
 use crate::{Ciphertext, Error};
 
 /// What whoever made the root key asks. From [`Client::bootstrap`](crate::Client::bootstrap).
@@ -30,8 +30,7 @@ impl<'a> Bootstrap<'a> {
             ciphertext: Base64Bytes::new(sealed.ciphertext.clone()),
         };
         let call = Call::read(BOOTSTRAP_VERIFY, Action::Default, &request)?;
-        let answer: VerifyResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: VerifyResponse = self.transport.ask(call).await?;
         Ok(answer.hash)
     }
 }

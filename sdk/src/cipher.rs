@@ -5,7 +5,7 @@ use spike_wire::routes::{Action, CIPHER_DECRYPT, CIPHER_ENCRYPT};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::transport::{Call, Transport, checked, decode};
+use crate::transport::{Call, Transport};
 
 /// Encryption as a service. From [`Client::cipher`](crate::Client::cipher).
 ///
@@ -59,8 +59,7 @@ impl<'a> Cipher<'a> {
             algorithm: algorithm.to_owned(),
         };
         let call = Call::read(CIPHER_ENCRYPT, Action::Default, &request)?;
-        let answer: EncryptResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: EncryptResponse = self.transport.ask(call).await?;
         let bytes = |part: Option<Base64Bytes>| part.map(|bytes| bytes.as_slice().to_vec()).unwrap_or_default();
         Ok(Ciphertext {
             version: answer.version,
@@ -81,8 +80,7 @@ impl<'a> Cipher<'a> {
             algorithm: algorithm.to_owned(),
         };
         let call = Call::read(CIPHER_DECRYPT, Action::Default, &request)?;
-        let answer: DecryptResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: DecryptResponse = self.transport.ask(call).await?;
         let opened = answer.plaintext.unwrap_or_default();
         Ok(Zeroizing::new(opened.as_slice().to_vec()))
     }

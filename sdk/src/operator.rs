@@ -11,7 +11,7 @@ use spike_wire::routes::{
 };
 use spike_wire::secrets::VersionKey;
 
-use crate::transport::{Call, Transport, checked, decode};
+use crate::transport::{Call, Transport};
 use crate::{Backup, Error};
 
 /// The root key's shards. From [`Client::operator`](crate::Client::operator).
@@ -43,8 +43,7 @@ impl<'a> Operator<'a> {
     /// [`Error::BadRequest`] from a Nexus that keeps nothing; see [`Error`].
     pub async fn recover(&self) -> Result<BTreeMap<i64, Shard>, Error> {
         let call = Call::read(OPERATOR_RECOVER, Action::Default, &RecoverRequest {})?;
-        let answer: RecoverResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: RecoverResponse = self.transport.ask(call).await?;
         numbered(answer.shards.unwrap_or_default())
     }
 
@@ -55,9 +54,7 @@ impl<'a> Operator<'a> {
     /// them are forgotten. See [`Error`].
     pub async fn restore(&self, id: i64, shard: &Shard) -> Result<RestoreResponse, Error> {
         let call = Call::write(OPERATOR_RESTORE, Action::Default, &shard_of(id, shard))?;
-        let answer: RestoreResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
-        Ok(answer)
+        self.transport.ask(call).await
     }
 
     /// How the keys are; also of a Nexus that waits for its root key. For SPIKE Pilot, and its roles `recover` and
@@ -67,9 +64,7 @@ impl<'a> Operator<'a> {
     /// [`Error`]
     pub async fn status(&self) -> Result<StatusResponse, Error> {
         let call = Call::read(OPERATOR_STATUS, Action::Default, &StatusRequest {})?;
-        let answer: StatusResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
-        Ok(answer)
+        self.transport.ask(call).await
     }
 
     /// Starts a new data key; gives its term. For SPIKE Pilot only. An extension.
@@ -78,8 +73,7 @@ impl<'a> Operator<'a> {
     /// [`Error::BadRequest`] while a change of the root key waits for its confirmation; see [`Error`].
     pub async fn rotate(&self) -> Result<u32, Error> {
         let call = Call::write(OPERATOR_ROTATE, Action::Default, &RotateRequest {})?;
-        let answer: RotateResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: RotateResponse = self.transport.ask(call).await?;
         Ok(answer.term)
     }
 
@@ -90,8 +84,7 @@ impl<'a> Operator<'a> {
     /// [`Error::BadRequest`] from a Nexus that keeps nothing, or whose root key is being changed; see [`Error`].
     pub async fn rekey(&self) -> Result<Rekeyed, Error> {
         let call = Call::write(OPERATOR_REKEY, Action::Default, &RekeyRequest {})?;
-        let answer: RekeyResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: RekeyResponse = self.transport.ask(call).await?;
         match (answer.phase.as_str(), answer.shards, answer.key) {
             ("done", None, None) => Ok(Rekeyed::Done),
             ("pending", Some(shards), None) => Ok(Rekeyed::Shards(numbered(shards)?)),
@@ -110,9 +103,7 @@ impl<'a> Operator<'a> {
     /// of them are forgotten. See [`Error`].
     pub async fn confirm_rekey(&self, id: i64, shard: &Shard) -> Result<ConfirmResponse, Error> {
         let call = Call::write(OPERATOR_REKEY, Action::Confirm, &shard_of(id, shard))?;
-        let answer: ConfirmResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
-        Ok(answer)
+        self.transport.ask(call).await
     }
 
     /// Keeps the old root key; the new one opens nothing any more. For SPIKE Pilot and the role `recover`. An extension.
@@ -121,8 +112,7 @@ impl<'a> Operator<'a> {
     /// [`Error::BadRequest`] when the root key is not being changed; see [`Error`].
     pub async fn cancel_rekey(&self) -> Result<(), Error> {
         let call = Call::write(OPERATOR_REKEY, Action::Cancel, &RekeyRequest {})?;
-        let answer: RekeyResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)
+        self.transport.ask::<RekeyResponse>(call).await.map(drop)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Calls about policies.
 use spike_policy::{Generation, Permission, PolicyDocument};
-use spike_wire::ErrorBody;
 use spike_wire::access::{AccessRequest, AccessResponse};
 use spike_wire::feed::WatchRequest;
 use spike_wire::import::{ImportedPolicy, PolicyImport, PolicyImportResponse};
@@ -9,7 +8,7 @@ use spike_wire::policies::{
 };
 use spike_wire::routes::{Action, POLICY};
 
-use crate::transport::{Call, Transport, checked, decode};
+use crate::transport::{Call, Transport, read};
 use crate::{Error, Watch};
 
 /// Everything about policies. From [`Client::policies`](crate::Client::policies).
@@ -49,7 +48,8 @@ impl<'a> Policies<'a> {
     /// # Errors
     /// [`Error::BadRequest`] with every fault of the document; see [`Error`].
     pub async fn put(&self, policy: &PolicyDocument) -> Result<(), Error> {
-        self.write(Call::write(POLICY, Action::Default, &PutRequest::from(policy))?)
+        self.transport
+            .tell(Call::write(POLICY, Action::Default, &PutRequest::from(policy))?)
             .await
     }
 
@@ -64,7 +64,8 @@ impl<'a> Policies<'a> {
         if self.exists(&policy.name).await? {
             return Err(Error::AlreadyExists);
         }
-        self.write(Call::create(POLICY, Action::Default, &PutRequest::from(policy))?)
+        self.transport
+            .tell(Call::create(POLICY, Action::Default, &PutRequest::from(policy))?)
             .await
     }
 
@@ -77,14 +78,7 @@ impl<'a> Policies<'a> {
         let request = ApplyRequest {
             policies: policies.iter().map(PutRequest::from).collect(),
         };
-        let answer: ApplyResponse = decode(
-            &self
-                .transport
-                .call(Call::write(POLICY, Action::Apply, &request)?)
-                .await?,
-        )?;
-        checked(answer.err)?;
-        Ok(answer)
+        self.transport.ask(Call::write(POLICY, Action::Apply, &request)?).await
     }
 
     /// Brings in policies as another Nexus had them: with their times, each judged by itself. Can be repeated. For
@@ -94,8 +88,7 @@ impl<'a> Policies<'a> {
     /// See [`Error`]; a policy that is refused is none, but an [`Outcome`](spike_wire::import::Outcome).
     pub async fn import(&self, policies: &PolicyImport) -> Result<Vec<ImportedPolicy>, Error> {
         let call = Call::write(POLICY, Action::Import, policies)?;
-        let answer: PolicyImportResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: PolicyImportResponse = self.transport.ask(call).await?;
         Ok(answer.imported.unwrap_or_default())
     }
 
@@ -105,12 +98,8 @@ impl<'a> Policies<'a> {
     /// [`Error::NotFound`] when there is none; see [`Error`].
     pub async fn get(&self, name_or_id: &str) -> Result<GetResponse, Error> {
         let call = Call::read(POLICY, Action::Get, &LookupRequest::of(name_or_id))?;
-        match self.transport.call(call).await {
-            Ok(body) => {
-                let answer: GetResponse = decode(&body)?;
-                checked(answer.err)?;
-                Ok(answer)
-            }
+        match self.transport.ask(call).await {
+            Ok(policy) => Ok(policy),
             Err(error) => Err(self.missing_or(error, name_or_id).await),
         }
     }
@@ -120,10 +109,8 @@ impl<'a> Policies<'a> {
     /// # Errors
     /// [`Error::NotFound`] when there is none; see [`Error`].
     pub async fn delete(&self, name_or_id: &str) -> Result<(), Error> {
-        match self
-            .write(Call::write(POLICY, Action::Delete, &LookupRequest::of(name_or_id))?)
-            .await
-        {
+        let call = Call::write(POLICY, Action::Delete, &LookupRequest::of(name_or_id))?;
+        match self.transport.tell(call).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.missing_or(error, name_or_id).await),
         }
@@ -142,11 +129,7 @@ impl<'a> Policies<'a> {
         }
         match self.transport.call(Call::read(POLICY, Action::List, &request)?).await {
             Err(Error::NotFound) => Ok(Vec::new()),
-            answer => {
-                let answer: ListResponse = decode(&answer?)?;
-                checked(answer.err)?;
-                Ok(answer.policies.unwrap_or_default())
-            }
+            body => Ok(read::<ListResponse>(&body?)?.policies.unwrap_or_default()),
         }
     }
 
@@ -175,7 +158,8 @@ impl<'a> Policies<'a> {
     /// [`Error::Denied`] when this identity may not both read and list policies; [`Error::BadRequest`] when the SPIFFE
     /// ID or the path is none; see [`Error`].
     pub async fn check(&self, spiffe_id: &str, path: &str, permission: Permission) -> Result<AccessResponse, Error> {
-        self.ask(&AccessRequest::of(spiffe_id, path, permission)).await
+        let request = AccessRequest::of(spiffe_id, path, permission);
+        self.transport.ask(Call::read(POLICY, Action::Check, &request)?).await
     }
 
     /// [`Policies::check`] with the permission that an HTTP method asks for: GET, HEAD and OPTIONS read; POST, PUT,
@@ -184,14 +168,8 @@ impl<'a> Policies<'a> {
     /// # Errors
     /// As [`Policies::check`]; [`Error::BadRequest`] for any other method.
     pub async fn check_method(&self, spiffe_id: &str, path: &str, method: &str) -> Result<AccessResponse, Error> {
-        self.ask(&AccessRequest::of_method(spiffe_id, path, method)).await
-    }
-
-    async fn ask(&self, request: &AccessRequest) -> Result<AccessResponse, Error> {
-        let call = Call::read(POLICY, Action::Check, request)?;
-        let answer: AccessResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
-        Ok(answer)
+        let request = AccessRequest::of_method(spiffe_id, path, method);
+        self.transport.ask(Call::read(POLICY, Action::Check, &request)?).await
     }
 
     /// Asks for the policy; whoever may only list is told from the list.
@@ -220,10 +198,5 @@ impl<'a> Policies<'a> {
             .await?
             .iter()
             .any(|item| item.name == name_or_id || item.id == name_or_id))
-    }
-
-    async fn write(&self, call: Call) -> Result<(), Error> {
-        let answer: ErrorBody = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)
     }
 }

@@ -2,10 +2,10 @@
 use spike_wire::import::{Outcome, SecretImport, SecretImportResponse};
 use spike_wire::routes::{Action, SECRETS, SECRETS_METADATA};
 use spike_wire::secrets::{
-    DeleteRequest, EmptyResponse, GetRequest, GetResponse, ListRequest, ListResponse, MetadataResponse, PutRequest,
+    DeleteRequest, GetRequest, GetResponse, ListRequest, ListResponse, MetadataResponse, PutRequest,
 };
 
-use crate::transport::{Call, Transport, checked, decode};
+use crate::transport::{Call, Transport, read};
 use crate::{Error, Secret, SecretData};
 
 /// Everything about secrets. From [`Client::secrets`](crate::Client::secrets).
@@ -59,8 +59,7 @@ impl<'a> Secrets<'a> {
     /// As [`Secrets::get`], and when this version is not there or deleted.
     pub async fn get_version(&self, path: &str, version: u32) -> Result<Secret, Error> {
         let call = Call::read(SECRETS, Action::Get, &lookup(path, version))?;
-        let answer: GetResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: GetResponse = self.transport.ask(call).await?;
         Ok(Secret {
             data: answer.data.unwrap_or_default().into(),
         })
@@ -75,7 +74,9 @@ impl<'a> Secrets<'a> {
             path: path.to_owned(),
             values: data.into(),
         };
-        self.write(Call::write(SECRETS, Action::Default, &request)?).await
+        self.transport
+            .tell(Call::write(SECRETS, Action::Default, &request)?)
+            .await
     }
 
     /// Soft-deletes versions. Unknown ones are skipped.
@@ -83,7 +84,8 @@ impl<'a> Secrets<'a> {
     /// # Errors
     /// [`Error::NotFound`] when there is no such path; see [`Error`].
     pub async fn delete(&self, path: &str, versions: &Versions) -> Result<(), Error> {
-        self.write(Call::write(SECRETS, Action::Delete, &selection(path, versions))?)
+        self.transport
+            .tell(Call::write(SECRETS, Action::Delete, &selection(path, versions))?)
             .await
     }
 
@@ -92,7 +94,8 @@ impl<'a> Secrets<'a> {
     /// # Errors
     /// [`Error::NotFound`] when there is no such path, or nothing to restore; see [`Error`].
     pub async fn undelete(&self, path: &str, versions: &Versions) -> Result<(), Error> {
-        self.write(Call::write(SECRETS, Action::Undelete, &selection(path, versions))?)
+        self.transport
+            .tell(Call::write(SECRETS, Action::Undelete, &selection(path, versions))?)
             .await
     }
 
@@ -104,11 +107,7 @@ impl<'a> Secrets<'a> {
         let call = Call::read(SECRETS, Action::List, &ListRequest::default())?;
         match self.transport.call(call).await {
             Err(Error::NotFound) => Ok(Vec::new()),
-            answer => {
-                let answer: ListResponse = decode(&answer?)?;
-                checked(answer.err)?;
-                Ok(answer.keys.unwrap_or_default())
-            }
+            body => Ok(read::<ListResponse>(&body?)?.keys.unwrap_or_default()),
         }
     }
 
@@ -118,9 +117,7 @@ impl<'a> Secrets<'a> {
     /// As [`Secrets::get_version`].
     pub async fn metadata(&self, path: &str, version: u32) -> Result<MetadataResponse, Error> {
         let call = Call::read(SECRETS_METADATA, Action::Get, &lookup(path, version))?;
-        let answer: MetadataResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
-        Ok(answer)
+        self.transport.ask(call).await
     }
 
     /// Brings in a secret with all its versions as another Nexus had it, or leaves everything as it is. Can be repeated.
@@ -130,16 +127,10 @@ impl<'a> Secrets<'a> {
     /// See [`Error`]; a path that holds something else is none, but an [`Outcome`].
     pub async fn import(&self, secret: &SecretImport) -> Result<Outcome, Error> {
         let call = Call::write(SECRETS, Action::Import, secret)?;
-        let answer: SecretImportResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)?;
+        let answer: SecretImportResponse = self.transport.ask(call).await?;
         answer.outcome.ok_or_else(|| Error::Unreadable {
             reason: "an import without an outcome".to_owned(),
         })
-    }
-
-    async fn write(&self, call: Call) -> Result<(), Error> {
-        let answer: EmptyResponse = decode(&self.transport.call(call).await?)?;
-        checked(answer.err)
     }
 }
 

@@ -4,12 +4,12 @@
 //! and no route for them; the rest is ours.
 use serde::{Deserialize, Serialize};
 use spike_policy::explain::{Difference, Explanation, Link, Listing, NearMiss};
-use spike_policy::{Permission, Permissions, Policy};
+use spike_policy::{Permission, Policy};
 
 use crate::ErrorCode;
-use crate::error::refused_with_code;
-use crate::error::{or_default, word};
+use crate::error::{answers, or_default, word};
 use crate::go_json::from_go;
+use crate::policies::words;
 
 /// The question. Either `action` or `method` is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -172,7 +172,7 @@ impl From<&Policy> for ShownPolicy {
     }
 }
 
-refused_with_code!(AccessResponse);
+answers!(AccessResponse);
 
 fn differs(difference: &Difference, subject: &str) -> Option<Differs> {
     let wanted = difference.wanted.clone()?;
@@ -181,11 +181,4 @@ fn differs(difference: &Difference, subject: &str) -> Option<Differs> {
         wanted,
         found: subject.get(difference.common..).unwrap_or_default().to_owned(),
     })
-}
-
-fn words(permissions: Permissions) -> Vec<String> {
-    permissions
-        .iter()
-        .map(|permission| permission.as_str().to_owned())
-        .collect()
 }

@@ -2,8 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorCode;
-use crate::error::refused_with_code;
-use crate::error::word;
+use crate::error::{answers, word};
 use crate::go_json::{Base64Bytes, from_go};
 
 /// A text sealed by the root key.
@@ -27,4 +26,4 @@ pub struct VerifyResponse {
     pub err: Option<ErrorCode>,
 }
 
-refused_with_code!(VerifyResponse);
+answers!(VerifyResponse);

@@ -2,8 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorCode;
-use crate::error::refused_with_code;
-use crate::error::word;
+use crate::error::{answers, word};
 use crate::go_json::{Base64Bytes, from_go};
 
 /// The media type that selects stream mode: exactly this text, no parameters.
@@ -70,4 +69,4 @@ pub struct DecryptResponse {
     pub err: Option<ErrorCode>,
 }
 
-refused_with_code!(EncryptResponse, DecryptResponse);
+answers!(EncryptResponse, DecryptResponse);

@@ -86,13 +86,10 @@ pub struct ErrorBody {
     pub detail: Vec<String>,
 }
 
-impl From<ErrorCode> for ErrorBody {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            err: Some(code),
-            detail: Vec::new(),
-        }
-    }
+/// What Nexus answers: the fields of a success, or the word that says why there are none.
+pub trait Answer: From<ErrorCode> {
+    /// Why it failed; `None` for a success.
+    fn err(&self) -> Option<ErrorCode>;
 }
 
 /// Reads `err`: absent, null and empty mean success.
@@ -108,8 +105,9 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A refused answer of these types is the empty one with the code: every field stays on the wire (`spike.md` §1.3).
-macro_rules! refused_with_code {
+/// Makes answers of types that have a field `err`. A refused one is the empty one with the code: every field stays on
+/// the wire (`spike.md` §1.3).
+macro_rules! answers {
     ($($answer:ty),+) => {$(
         impl From<$crate::ErrorCode> for $answer {
             fn from(code: $crate::ErrorCode) -> Self {
@@ -119,9 +117,17 @@ macro_rules! refused_with_code {
                 }
             }
         }
+
+        impl $crate::Answer for $answer {
+            fn err(&self) -> Option<$crate::ErrorCode> {
+                self.err
+            }
+        }
     )+};
 }
-pub(crate) use refused_with_code;
+pub(crate) use answers;
+
+answers!(ErrorBody);
 
 #[cfg(test)]
 mod tests {

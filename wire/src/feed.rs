@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use spike_policy::{Fault, Generation, Policy, PolicyDocument, PolicyId, Rule, UnixMillis};
 
 use crate::go_json::from_go;
+use crate::policies::words;
 
 /// Asks for the feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -101,7 +102,7 @@ impl From<&Policy> for FeedPolicy {
             name: policy.rule.name.to_string(),
             spiffeid_pattern: policy.rule.spiffe_id.to_string(),
             path_pattern: policy.rule.path.to_string(),
-            permissions: policy.rule.permissions.iter().map(|p| p.as_str().to_owned()).collect(),
+            permissions: words(policy.rule.permissions),
             created_at: policy.created_at.0,
             updated_at: policy.updated_at.0,
         }

@@ -5,8 +5,7 @@
 //! changes nothing unless [`Mode::Overwrite`] was asked for.
 use serde::{Deserialize, Serialize};
 
-use crate::error::refused_with_code;
-use crate::error::{or_default, word};
+use crate::error::{answers, or_default, word};
 use crate::go_json::{Cursor, FromGo, InvalidJson, from_go};
 use crate::policies::PutRequest;
 use crate::secrets::Values;
@@ -240,7 +239,7 @@ pub struct ImportedPolicy {
     pub detail: Vec<String>,
 }
 
-refused_with_code!(SecretImportResponse, PolicyImportResponse);
+answers!(SecretImportResponse, PolicyImportResponse);
 
 #[cfg(test)]
 mod tests {

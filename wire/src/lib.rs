@@ -25,6 +25,6 @@ pub mod secrets;
 pub mod sensitive;
 pub mod timestamp;
 
-pub use error::{ErrorBody, ErrorCode};
+pub use error::{Answer, ErrorBody, ErrorCode};
 pub use sensitive::SecretText;
 pub use timestamp::{InvalidTime, Timestamp};

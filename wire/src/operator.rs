@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorCode;
-use crate::error::refused_with_code;
-use crate::error::word;
+use crate::error::{answers, word};
 use crate::go_json::{Shard, from_go};
 use crate::secrets::VersionKey;
 
@@ -59,7 +58,7 @@ pub struct RestoreResponse {
     pub detail: Vec<String>,
 }
 
-refused_with_code!(RecoverResponse, RestoreResponse);
+answers!(RecoverResponse, RestoreResponse);
 
 /// Asks how the keys are (extension). No fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -167,4 +166,4 @@ pub struct ConfirmResponse {
     pub detail: Vec<String>,
 }
 
-refused_with_code!(StatusResponse, RotateResponse, RekeyResponse, ConfirmResponse);
+answers!(StatusResponse, RotateResponse, RekeyResponse, ConfirmResponse);

@@ -1,9 +1,8 @@
 //! Policies: put, get, delete, list (`spike.md` §1.6), and our apply.
 use serde::{Deserialize, Serialize};
-use spike_policy::{Policy, PolicyDocument};
+use spike_policy::{Permissions, Policy, PolicyDocument};
 
-use crate::error::refused_with_code;
-use crate::error::{or_default, word};
+use crate::error::{answers, or_default, word};
 use crate::go_json::from_go;
 use crate::{ErrorCode, Timestamp};
 
@@ -201,7 +200,7 @@ impl From<&Policy> for GetResponse {
             name: policy.rule.name.to_string(),
             spiffeid_pattern: policy.rule.spiffe_id.to_string(),
             path_pattern: policy.rule.path.to_string(),
-            permissions: Some(policy.rule.permissions.iter().map(|p| p.as_str().to_owned()).collect()),
+            permissions: Some(words(policy.rule.permissions)),
             created_at: policy.created_at.into(),
             updated_at: policy.updated_at.into(),
             err: None,
@@ -218,4 +217,12 @@ impl From<&Policy> for ListItem {
     }
 }
 
-refused_with_code!(GetResponse, ListResponse, ApplyResponse);
+/// Permissions as the wire writes them.
+pub(crate) fn words(permissions: Permissions) -> Vec<String> {
+    permissions
+        .iter()
+        .map(|permission| permission.as_str().to_owned())
+        .collect()
+}
+
+answers!(GetResponse, ListResponse, ApplyResponse);

@@ -3,8 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::refused_with_code;
-use crate::error::{or_default, word};
+use crate::error::{answers, or_default, word};
 use crate::go_json::from_go;
 use crate::{ErrorCode, SecretText, Timestamp};
 
@@ -137,4 +136,4 @@ pub struct SecretInfo {
     pub max_versions: i64,
 }
 
-refused_with_code!(GetResponse, ListResponse, MetadataResponse);
+answers!(GetResponse, ListResponse, MetadataResponse);

@@ -4,6 +4,7 @@
 //! a number is wanted. **Invariant**: a form is a pure function, and says the rule with every refusal.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::fault::Position;
 use super::yaml::{Node, Shape};
@@ -64,18 +65,15 @@ pub(super) fn scalar<T>(
 ) -> Form<T> {
     let rule = rule.into();
     Box::new(move |raw| {
-        let text = scalar_text(raw, want).map_err(|problem| {
-            vec![Misfit {
-                shown: shown(raw),
-                ..Misfit::new(problem, &rule)
-            }]
-        })?;
-        parse(text).map_err(|problem| {
-            vec![Misfit {
-                shown: shown(raw),
-                ..Misfit::new(&problem, &rule)
-            }]
-        })
+        let text = scalar_text(raw, want).map_err(|problem| misfit(raw, problem, &rule))?;
+        parse(text).map_err(|problem| misfit(raw, &problem, &rule))
+    })
+}
+
+/// One scalar, a text in a notation of the caller's, whose own words say what is wrong.
+pub(super) fn parsed<T, E: fmt::Display>(rule: &str, parse: impl Fn(&str) -> Result<T, E> + 'static) -> Form<T> {
+    scalar(Want::Text, rule, move |text| {
+        parse(text).map_err(|error| error.to_string())
     })
 }
 
@@ -83,12 +81,7 @@ pub(super) fn scalar<T>(
 pub(super) fn boolean() -> Form<bool> {
     const RULE: &str = "true or false";
     Box::new(|raw| {
-        let misfit = |problem| {
-            vec![Misfit {
-                shown: shown(raw),
-                ..Misfit::new(problem, RULE)
-            }]
-        };
+        let misfit = |problem| misfit(raw, problem, RULE);
         let value = match raw {
             Raw::Node(_) => match scalar_text(raw, Want::Number).map_err(misfit)? {
                 "true" | "True" | "TRUE" => Some(true),
@@ -115,12 +108,7 @@ pub(super) fn list<T: 'static>(item: Form<T>) -> Form<Vec<T>> {
                 shape: Shape::List(items),
                 ..
             }) => items.iter().map(|node| (Raw::Node(node), Some(node.at))).collect(),
-            Raw::Node(_) => {
-                return Err(vec![Misfit {
-                    shown: shown(raw),
-                    ..Misfit::new("not a list", RULE)
-                }]);
-            }
+            Raw::Node(_) => return Err(misfit(raw, "not a list", RULE)),
         };
         let read = items
             .into_iter()
@@ -134,12 +122,7 @@ pub(super) fn list<T: 'static>(item: Form<T>) -> Form<Vec<T>> {
 pub(super) fn map<T: 'static>(item: Form<T>) -> Form<BTreeMap<String, T>> {
     const RULE: &str = "a mapping: write `name: value` lines below it";
     Box::new(move |raw| {
-        let misfit = |problem| {
-            vec![Misfit {
-                shown: shown(raw),
-                ..Misfit::new(problem, RULE)
-            }]
-        };
+        let misfit = |problem| misfit(raw, problem, RULE);
         let entries: Vec<(String, Raw<'_>, Option<Position>)> = match raw {
             Raw::Text(text) => text
                 .split(',')
@@ -164,6 +147,14 @@ pub(super) fn map<T: 'static>(item: Form<T>) -> Form<BTreeMap<String, T>> {
         });
         gather(read).map(|pairs| pairs.into_iter().collect())
     })
+}
+
+/// The value as a whole does not fit.
+fn misfit(raw: Raw<'_>, problem: &str, rule: &str) -> Vec<Misfit> {
+    vec![Misfit {
+        shown: shown(raw),
+        ..Misfit::new(problem, rule)
+    }]
 }
 
 fn inside<T>(read: Result<T, Vec<Misfit>>, suffix: &str, at: Option<Position>) -> Result<T, Vec<Misfit>> {

@@ -150,9 +150,7 @@ impl<'a> Key<'a> {
         T: fmt::Display,
         E: fmt::Display,
     {
-        let form = form::scalar(Want::Text, rule, move |text| {
-            parse(text).map_err(|error| error.to_string())
-        });
+        let form = form::parsed(rule, parse);
         Setting::new(self, form, |value| Value::from(value.to_string()))
     }
 
@@ -170,9 +168,7 @@ impl<'a> Key<'a> {
         T: fmt::Display + 'static,
         E: fmt::Display,
     {
-        let item = form::scalar(Want::Text, rule, move |text| {
-            parse(text).map_err(|error| error.to_string())
-        });
+        let item = form::parsed(rule, parse);
         Setting::new(self, form::list(item), |values| {
             values.iter().map(|value| Value::from(value.to_string())).collect()
         })
@@ -189,9 +185,7 @@ impl<'a> Key<'a> {
         T: fmt::Display + 'static,
         E: fmt::Display,
     {
-        let item = form::scalar(Want::Text, rule, move |text| {
-            parse(text).map_err(|error| error.to_string())
-        });
+        let item = form::parsed(rule, parse);
         Setting::new(self, form::map(item), |values| {
             Value::Object(
                 values

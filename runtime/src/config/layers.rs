@@ -88,33 +88,25 @@ impl Layers {
     ///
     /// `flags` are pairs of key path (`feed.max_age`) and value; a later pair wins over an earlier one.
     pub fn load(file: Option<&Path>, environment: Environment, flags: &[(String, String)]) -> Self {
-        let mut faults = Vec::new();
-        let file = file.map(|path| load_file(path, &mut faults));
-        let ledger = RefCell::new(Ledger {
-            faults,
-            ..Ledger::default()
-        });
-        Self {
-            file,
-            environment,
-            flags: flags.to_vec(),
-            ledger,
-        }
+        let mut ledger = Ledger::default();
+        let file = file.map(|path| load_file(path, &mut ledger.faults));
+        Self::above(file, environment, flags, ledger)
     }
 
     /// As [`Layers::load`], with the text of a file instead of its path; `name` stands in the faults.
     pub fn from_text(name: &str, text: &str, environment: Environment, flags: &[(String, String)]) -> Self {
-        let mut faults = Vec::new();
-        let file = Some(parse_file(Arc::new(PathBuf::from(name)), text, &mut faults));
-        let ledger = RefCell::new(Ledger {
-            faults,
-            ..Ledger::default()
-        });
+        let mut ledger = Ledger::default();
+        let file = parse_file(Arc::new(PathBuf::from(name)), text, &mut ledger.faults);
+        Self::above(Some(file), environment, flags, ledger)
+    }
+
+    /// The layers above a file that was read, whose faults stand in the ledger.
+    fn above(file: Option<Loaded>, environment: Environment, flags: &[(String, String)], ledger: Ledger) -> Self {
         Self {
             file,
             environment,
             flags: flags.to_vec(),
-            ledger,
+            ledger: RefCell::new(ledger),
         }
     }
 

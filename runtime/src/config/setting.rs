@@ -123,18 +123,17 @@ impl<'a, T> Setting<'a, T> {
                 }
                 None
             }
-            Ok(value) => {
-                let broken = self.tests.iter().find(|(_, test)| !test(&value));
-                if let Some((rule, _)) = broken {
-                    let shown = Some(self.shown(&value));
+            Ok(value) => match self.tests.iter().find(|(_, test)| !test(&value)) {
+                None => Some(value),
+                Some((rule, _)) => {
                     let misfit = Misfit {
-                        shown,
+                        shown: Some(self.shown(&value)),
                         ..Misfit::new("not accepted", rule)
                     };
                     self.report(misfit, origin);
+                    None
                 }
-                broken.is_none().then_some(value)
-            }
+            },
         }
     }
 

@@ -2,7 +2,7 @@
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use spike_wire::routes::{OUTCOME_HEADER, OUTCOME_UNKNOWN};
-use spike_wire::{ErrorBody, ErrorCode};
+use spike_wire::{Answer, ErrorBody, ErrorCode};
 
 use super::buffer::WipedBuffer;
 use crate::Error;
@@ -30,8 +30,15 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Error {
     }
 }
 
-/// The error that a 200 may carry in its body; official clients honour it, so we do.
-pub(crate) fn checked(err: Option<ErrorCode>) -> Result<(), Error> {
+/// The value that a 200 promises, or the error that it carries all the same.
+pub(crate) fn read<A: Answer + DeserializeOwned>(body: &WipedBuffer) -> Result<A, Error> {
+    let answer: A = decode(body)?;
+    checked(answer.err())?;
+    Ok(answer)
+}
+
+/// Official clients honour an error in the body of a 200, so we do.
+fn checked(err: Option<ErrorCode>) -> Result<(), Error> {
     match err {
         None => Ok(()),
         Some(ErrorCode::BadRequest) => Err(Error::BadRequest { detail: Vec::new() }),
@@ -45,8 +52,7 @@ pub(crate) fn checked(err: Option<ErrorCode>) -> Result<(), Error> {
     }
 }
 
-/// The value that a 200 promises.
-pub(crate) fn decode<T: DeserializeOwned>(body: &WipedBuffer) -> Result<T, Error> {
+fn decode<T: DeserializeOwned>(body: &WipedBuffer) -> Result<T, Error> {
     serde_json::from_slice(body.as_slice()).map_err(|e| unreadable(&e))
 }
 

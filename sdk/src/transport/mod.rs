@@ -22,10 +22,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use spike_wire::cipher::STREAM;
 use spike_wire::routes::{ACTION, Action};
+use spike_wire::{Answer, ErrorBody};
 
-pub(crate) use answer::{checked, decode, unreadable};
+pub(crate) use answer::{read, unreadable};
 pub(crate) use buffer::WipedBuffer;
 use pool::Pool;
 
@@ -124,7 +126,17 @@ impl Transport {
         }
     }
 
-    /// Sends a call and reads the whole answer.
+    /// Sends a call and takes its answer in.
+    pub(crate) async fn ask<A: Answer + DeserializeOwned>(&self, call: Call) -> Result<A, Error> {
+        read(&self.call(call).await?)
+    }
+
+    /// Sends a call whose answer says no more than whether it went well.
+    pub(crate) async fn tell(&self, call: Call) -> Result<(), Error> {
+        self.ask::<ErrorBody>(call).await.map(drop)
+    }
+
+    /// Sends a call and gives the whole body of its answer.
     pub(crate) async fn call(&self, call: Call) -> Result<WipedBuffer, Error> {
         let mut sent = Sent::default();
         let whole = async {

@@ -1,11 +1,13 @@
 //! The rows: every way to show a certificate that must not be believed, and the ways that must.
 
-use crate::der::{element, names};
-use crate::forge::{Ca, GOOD, OddKey, Show, World, hours, p256, seconds};
+use super::der::{element, names};
+use super::forge::{Ca, GOOD, OddKey, World, hours, p256, seconds};
+use crate::credulous::Show;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
     SanType,
 };
+use spike_identity::authority::TestAuthority;
 
 type Make = Box<dyn Fn(&World) -> Option<Show>>;
 
@@ -90,7 +92,7 @@ fn nothing_to_believe() -> Vec<Row> {
         },
         Row::new("self-signed, with the right ID", no_root, |_| {
             let key = p256();
-            let params = spike_identity::authority::TestAuthority::leaf(GOOD).unwrap();
+            let params = TestAuthority::leaf(GOOD).unwrap();
             Show {
                 chain: vec![params.self_signed(&key).unwrap().der().to_vec()],
                 key: key.serialize_der(),
@@ -396,7 +398,7 @@ fn wrong_path() -> Vec<Row> {
         ),
         Row::new("signed by another workload's key", ("untrusted", ""), |w| {
             let ca = w.root.under("workload", |p| {
-                *p = spike_identity::authority::TestAuthority::leaf(GOOD).unwrap();
+                *p = TestAuthority::leaf(GOOD).unwrap();
             });
             ca.leaf("spiffe://example.org/admin", |_| {}).with(&[&ca])
         }),
@@ -570,7 +572,7 @@ pub(crate) fn believed(w: &World) -> Vec<(&'static str, Show, String)> {
 
 impl Ca {
     fn leaf_of(&self, key: &OddKey) -> Show {
-        let params = spike_identity::authority::TestAuthority::leaf(GOOD).unwrap();
+        let params = TestAuthority::leaf(GOOD).unwrap();
         let leaf = params.signed_by(key, &self.0).unwrap();
         Show {
             chain: vec![leaf.der().to_vec()],

@@ -1,24 +1,18 @@
 //! Every certificate that must be refused is refused, in both directions, before a byte of a request is handled; every
 //! version, suite and protocol that is not spoken here gets an alert.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 mod der;
-mod ends;
 mod forge;
 mod hello;
 mod rows;
 
-use ends::{REQUEST, Server, VERSIONS, call, client_showing, client_with, lure, server_showing};
+use crate::credulous::{VERSIONS, client_showing, client_with, server_showing};
+use crate::ends::{REQUEST, Server, call, lure, meet};
+use crate::trust::{NEXUS, new_authority};
 use forge::{GOOD, World};
-use spike_identity::{Accept, AcceptError, ConnectError, Expect, Identity, ServerOptions};
-use spike_policy::SpiffeId;
+use spike_identity::{Accept, AcceptError, Bundles, ConnectError, Expect, Identity, ServerOptions};
+use spike_policy::{SpiffeId, TrustRoots};
+use std::time::Duration;
 
 /// How many refusals there are in each direction, so that none goes missing.
 const ROWS_AS_CLIENT: usize = 92;
@@ -128,7 +122,7 @@ async fn every_good_certificate_is_believed_in_both_directions() {
 async fn a_federated_trust_domain_counts_only_while_it_has_a_bundle() {
     let world = World::new();
     let ours = world.root.leaf("spiffe://example.org/spike/nexus", |_| {}).material();
-    let mut alone = spike_identity::Bundles::default();
+    let mut alone = Bundles::default();
     alone.add(&"example.org".parse().unwrap(), &world.root.der()).unwrap();
     let identity = Identity::from_material(&ours, alone.clone());
     let mut server = Server::start(identity.acceptor(ServerOptions::new(&[]))).await;
@@ -158,19 +152,20 @@ async fn a_peer_lasts_only_as_long_as_the_first_certificate_on_its_path() {
     ];
     let acceptor = world.ours().acceptor(ServerOptions::new(&[]));
     for (show, end) in table {
-        let (near, far) = tokio::io::duplex(64 * 1024);
         let client = Identity::from_material(&show.material(), world.bundles.clone()).connector(Expect::Any);
-        let (client, server) = tokio::join!(client.connect(near), acceptor.accept(far));
-        client.unwrap();
+        let (met, peer) = meet(&client, &acceptor).await;
+        met.unwrap();
         let end = std::time::SystemTime::from(end.replace_nanosecond(0).unwrap());
-        assert_eq!(server.unwrap().1.not_after(), end);
+        assert_eq!(peer.unwrap().not_after(), end);
     }
 }
 
 #[tokio::test]
 async fn a_client_that_expects_a_nexus_takes_only_a_nexus_under_its_trust_roots() {
     let world = World::new();
-    let client = world.ours().connector(Expect::Nexus("example.org".parse_roots()));
+    let client = world
+        .ours()
+        .connector(Expect::Nexus(TrustRoots::parse("example.org").unwrap()));
     let table = [
         ("spiffe://example.org/spike/nexus", true),
         ("spiffe://example.org/spike/nexus/instance/0", true),
@@ -253,12 +248,15 @@ async fn what_is_not_spoken_here_gets_an_alert() {
     assert_eq!(server.handled(), 2 * REQUEST.len());
 }
 
-trait ParseRoots {
-    fn parse_roots(&self) -> spike_policy::TrustRoots;
-}
-
-impl ParseRoots for str {
-    fn parse_roots(&self) -> spike_policy::TrustRoots {
-        spike_policy::TrustRoots::parse(self).unwrap()
-    }
+#[tokio::test]
+async fn a_client_that_says_nothing_is_given_up_on() {
+    let authority = new_authority();
+    let mut options = ServerOptions::new(&[]);
+    options.timeout = Duration::from_millis(50);
+    let server = authority.identity(NEXUS).unwrap().acceptor(options);
+    let (_near, far) = tokio::io::duplex(1024);
+    assert!(matches!(server.accept(far).await, Err(AcceptError::Timeout(_))));
+    let (near, far) = tokio::io::duplex(1024);
+    drop(near);
+    assert!(matches!(server.accept(far).await, Err(AcceptError::Gone)));
 }

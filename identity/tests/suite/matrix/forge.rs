@@ -1,30 +1,19 @@
 //! Authorities and what an attacker (or an honest peer) can show with their help.
 
+use super::der;
+use crate::credulous::Show;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair, KeyUsagePurpose,
     PublicKeyData, SignatureAlgorithm, SigningKey,
 };
-use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::sign::CertifiedKey;
 use spike_identity::authority::TestAuthority;
-use spike_identity::{Bundles, Identity, SvidMaterial};
-use std::sync::Arc;
+use spike_identity::{Bundles, Identity};
 use time::{Duration, OffsetDateTime};
-
-use crate::der;
 
 pub(crate) const GOOD: &str = "spiffe://example.org/web";
 
 /// A certificate authority.
 pub(crate) struct Ca(pub(crate) CertifiedIssuer<'static, KeyPair>);
-
-/// What somebody shows in a handshake: a chain, and a key to sign with.
-#[derive(Clone)]
-pub(crate) struct Show {
-    pub(crate) chain: Vec<Vec<u8>>,
-    pub(crate) key: Vec<u8>,
-}
 
 /// Every authority of the matrix, and the bundles of the side under test.
 pub(crate) struct World {
@@ -115,17 +104,6 @@ impl Show {
     pub(crate) fn with(mut self, above: &[&Ca]) -> Self {
         self.chain.extend(above.iter().map(|ca| ca.der()));
         self
-    }
-
-    pub(crate) fn key(&self) -> Arc<CertifiedKey> {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
-        let chain = self.chain.iter().cloned().map(CertificateDer::from).collect();
-        // Not checked, on purpose: showing somebody else's certificate is one of the rows.
-        Arc::new(CertifiedKey::new(chain, any_supported_type(&key).unwrap()))
-    }
-
-    pub(crate) fn material(&self) -> SvidMaterial {
-        SvidMaterial::new(self.chain.clone(), &self.key).unwrap()
     }
 }
 

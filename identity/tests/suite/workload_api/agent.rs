@@ -6,6 +6,7 @@ use hyper::body::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,16 +22,16 @@ pub(crate) enum Answer {
 
 /// An agent on a socket of its own.
 pub(crate) struct Agent {
-    path: PathBuf,
+    directory: TempDir,
     answer: watch::Sender<Answer>,
     asked: Arc<AtomicUsize>,
     running: JoinSet<()>,
 }
 
 impl Agent {
-    pub(crate) fn start(path: PathBuf, answer: Answer) -> Self {
+    pub(crate) fn start(answer: Answer) -> Self {
         let mut agent = Self {
-            path,
+            directory: tempfile::tempdir().unwrap(),
             answer: watch::Sender::new(answer),
             asked: Arc::default(),
             running: JoinSet::new(),
@@ -40,7 +41,11 @@ impl Agent {
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        format!("unix://{}", self.path.display())
+        format!("unix://{}", self.socket().display())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("api.sock")
     }
 
     pub(crate) fn say(&self, answer: Answer) {
@@ -55,11 +60,11 @@ impl Agent {
     /// Gone, with every connection and its socket.
     pub(crate) async fn stop(&mut self) {
         self.running.shutdown().await;
-        std::fs::remove_file(&self.path).unwrap();
+        std::fs::remove_file(self.socket()).unwrap();
     }
 
     pub(crate) fn restart(&mut self) {
-        let listener = UnixListener::bind(&self.path).unwrap();
+        let listener = UnixListener::bind(self.socket()).unwrap();
         let (answer, asked) = (self.answer.subscribe(), Arc::clone(&self.asked));
         self.running.spawn(async move {
             let mut connections = JoinSet::new();

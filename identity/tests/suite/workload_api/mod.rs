@@ -1,21 +1,13 @@
 //! The Workload API: what the wait for an identity says when there is none to be had, and what every change of the
 //! agent's mind does to ours.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 mod agent;
 
+use crate::ends::meet;
+use crate::trust::{NEXUS, WEB, bundles_of, identity_of, new_authority};
 use agent::{Agent, Answer, Entry, response};
 use spike_identity::authority::{TestAuthority, TestSvid};
-use spike_identity::{
-    AcceptError, Acceptor, ClientTls, Expect, Identity, NoIdentity, Refusal, ServerOptions, SourceError, Standing,
-};
+use spike_identity::{AcceptError, Expect, Identity, NoIdentity, Refusal, ServerOptions, SourceError, Standing};
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
@@ -121,6 +113,20 @@ fn issued(authority: &TestAuthority, path: &str) -> Answer {
     )
 }
 
+async fn identity_from(agent: &Agent) -> Identity {
+    Identity::from_workload_api(Some(&agent.endpoint()), SHORT)
+        .await
+        .unwrap()
+}
+
+/// An authority, an agent that issues us one of its SVIDs, and the identity that came of it.
+async fn registered() -> (TestAuthority, Agent, Identity) {
+    let authority = new_authority();
+    let agent = Agent::start(issued(&authority, NEXUS));
+    let identity = identity_from(&agent).await;
+    (authority, agent, identity)
+}
+
 async fn within(limit: Duration, what: impl Future<Output = ()>) {
     tokio::time::timeout(limit, what).await.expect("it takes too long");
 }
@@ -136,16 +142,9 @@ async fn until(identity: &Identity, so: impl Fn(&Identity) -> bool) {
     .await;
 }
 
-async fn meet(client: &ClientTls, server: &Acceptor) -> Result<String, AcceptError> {
-    let (near, far) = tokio::io::duplex(64 * 1024);
-    let (_client, server) = tokio::join!(client.connect(near), server.accept(far));
-    server.map(|(_, peer)| peer.id().to_string())
-}
-
 #[tokio::test]
 async fn a_refusal_of_the_agent_is_told_in_words_that_help() {
-    let directory = tempfile::tempdir().unwrap();
-    let agent = Agent::start(directory.path().join("api.sock"), NOT_REGISTERED);
+    let agent = Agent::start(NOT_REGISTERED);
     let table = [
         (NOT_REGISTERED, NoIdentity::NotRegistered),
         (
@@ -169,9 +168,8 @@ async fn a_refusal_of_the_agent_is_told_in_words_that_help() {
 
 #[tokio::test]
 async fn an_identity_that_comes_late_is_waited_for() {
-    let directory = tempfile::tempdir().unwrap();
-    let authority = TestAuthority::new("example.org").unwrap();
-    let agent = Agent::start(directory.path().join("api.sock"), NOT_REGISTERED);
+    let authority = new_authority();
+    let agent = Agent::start(NOT_REGISTERED);
     let endpoint = agent.endpoint();
     let waiting = tokio::spawn(async move { Identity::from_workload_api(Some(&endpoint), None).await });
     within(Duration::from_secs(5), async {
@@ -180,7 +178,7 @@ async fn an_identity_that_comes_late_is_waited_for() {
         }
     })
     .await;
-    agent.say(issued(&authority, "/spike/nexus"));
+    agent.say(issued(&authority, NEXUS));
     let identity = waiting.await.unwrap().unwrap();
     assert_eq!(identity.spiffe_id().as_str(), "spiffe://example.org/spike/nexus");
     assert_eq!(identity.trust_domains(), ["example.org"]);
@@ -189,34 +187,29 @@ async fn an_identity_that_comes_late_is_waited_for() {
 
 #[tokio::test]
 async fn the_first_of_several_svids_is_ours_and_federated_bundles_count() {
-    let directory = tempfile::tempdir().unwrap();
-    let (ours, partner) = (
-        TestAuthority::new("example.org").unwrap(),
-        TestAuthority::new("partner.org").unwrap(),
-    );
-    let (first, second) = (ours.svid("/spike/nexus").unwrap(), ours.svid("/other").unwrap());
+    let (ours, partner) = (new_authority(), TestAuthority::new("partner.org").unwrap());
+    let (first, second) = (ours.svid(NEXUS).unwrap(), ours.svid("/other").unwrap());
     let bundle = ours.der();
     let entries = [
         entry("spiffe://example.org/spike/nexus", &first, &bundle),
         entry("spiffe://example.org/other", &second, &bundle),
     ];
     let answer = response(&entries, &[("spiffe://partner.org", &partner.der())]);
-    let agent = Agent::start(directory.path().join("api.sock"), answer);
-    let identity = Identity::from_workload_api(Some(&agent.endpoint()), SHORT)
-        .await
-        .unwrap();
-    assert_eq!(identity.spiffe_id().path(), "/spike/nexus");
+    let agent = Agent::start(answer);
+    let identity = identity_from(&agent).await;
+    assert_eq!(identity.spiffe_id().path(), NEXUS);
     assert_eq!(identity.trust_domains(), ["example.org", "partner.org"]);
 
-    let mut both = ours.bundles().unwrap();
-    partner.join(&mut both).unwrap();
-    let guest = Identity::from_material(&partner.svid("/web").unwrap().material().unwrap(), both);
+    let guest = identity_of(&partner, WEB, &bundles_of(&[&ours, &partner]));
     let server = identity.acceptor(ServerOptions::new(&[]));
     let client = guest.connector(Expect::Any);
-    assert_eq!(meet(&client, &server).await.unwrap(), "spiffe://partner.org/web");
+    assert_eq!(
+        meet(&client, &server).await.1.unwrap().id().as_str(),
+        "spiffe://partner.org/web"
+    );
     agent.say(response(&entries, &[]));
     until(&identity, |identity| identity.trust_domains() == ["example.org"]).await;
-    let refused = meet(&client, &server).await.unwrap_err();
+    let refused = meet(&client, &server).await.1.unwrap_err();
     assert!(
         matches!(refused, AcceptError::Refused(Refusal::UnknownTrustDomain(_))),
         "{refused}"
@@ -225,67 +218,51 @@ async fn the_first_of_several_svids_is_ours_and_federated_bundles_count() {
 
 #[tokio::test]
 async fn every_rotation_of_the_agent_reaches_the_next_handshake() {
-    let directory = tempfile::tempdir().unwrap();
-    let authority = TestAuthority::new("example.org").unwrap();
-    let agent = Agent::start(directory.path().join("api.sock"), issued(&authority, "/spike/nexus"));
-    let identity = Identity::from_workload_api(Some(&agent.endpoint()), SHORT)
-        .await
-        .unwrap();
+    let (authority, agent, identity) = registered().await;
     let server = identity.acceptor(ServerOptions::new(&[]));
-    let client = authority.identity("/web").unwrap().connector(Expect::Any);
+    let client = authority.identity(WEB).unwrap().connector(Expect::Any);
     for round in 0..20 {
         let path = format!("/spike/nexus/{round}");
         agent.say(issued(&authority, &path));
         until(&identity, |identity| identity.spiffe_id().path() == path).await;
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        let (seen, accepted) = tokio::join!(client.connect(near), server.accept(far));
+        let (seen, accepted) = meet(&client, &server).await;
         accepted.unwrap();
-        assert_eq!(seen.unwrap().1.id().path(), path);
+        assert_eq!(seen.unwrap().id().path(), path);
     }
     assert_eq!(identity.revision(), 20);
 }
 
 #[tokio::test]
 async fn an_agent_that_changes_its_mind_takes_our_identity_away_and_gives_it_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let authority = TestAuthority::new("example.org").unwrap();
-    let agent = Agent::start(directory.path().join("api.sock"), issued(&authority, "/spike/nexus"));
-    let identity = Identity::from_workload_api(Some(&agent.endpoint()), SHORT)
-        .await
-        .unwrap();
+    let (authority, agent, identity) = registered().await;
     let server = identity.acceptor(ServerOptions::new(&[]));
-    let client = authority.identity("/web").unwrap().connector(Expect::Any);
-    meet(&client, &server).await.unwrap();
+    let client = authority.identity(WEB).unwrap().connector(Expect::Any);
+    meet(&client, &server).await.1.unwrap();
     agent.say(NOT_REGISTERED);
     until(&identity, |identity| {
         identity.standing(SystemTime::now()) == Standing::Withdrawn
     })
     .await;
     assert!(matches!(
-        meet(&client, &server).await,
+        meet(&client, &server).await.1,
         Err(AcceptError::NoIdentity(Standing::Withdrawn))
     ));
-    agent.say(issued(&authority, "/spike/nexus"));
+    agent.say(issued(&authority, NEXUS));
     until(&identity, |identity| {
         identity.standing(SystemTime::now()) == Standing::Good
     })
     .await;
-    meet(&client, &server).await.unwrap();
+    meet(&client, &server).await.1.unwrap();
 }
 
 #[tokio::test]
 async fn an_agent_that_is_gone_is_outlived_and_found_again_within_two_seconds() {
-    let directory = tempfile::tempdir().unwrap();
-    let authority = TestAuthority::new("example.org").unwrap();
-    let mut agent = Agent::start(directory.path().join("api.sock"), issued(&authority, "/spike/nexus"));
-    let identity = Identity::from_workload_api(Some(&agent.endpoint()), SHORT)
-        .await
-        .unwrap();
+    let (authority, mut agent, identity) = registered().await;
     let server = identity.acceptor(ServerOptions::new(&[]));
-    let client = authority.identity("/web").unwrap().connector(Expect::Any);
+    let client = authority.identity(WEB).unwrap().connector(Expect::Any);
     agent.stop().await;
     for _ in 0..3 {
-        meet(&client, &server).await.unwrap();
+        meet(&client, &server).await.1.unwrap();
     }
     agent.say(issued(&authority, "/spike/nexus/again"));
     agent.restart();
@@ -293,20 +270,13 @@ async fn an_agent_that_is_gone_is_outlived_and_found_again_within_two_seconds() 
         identity.spiffe_id().path() == "/spike/nexus/again"
     })
     .await;
-    meet(&client, &server).await.unwrap();
+    meet(&client, &server).await.1.unwrap();
 }
 
 #[tokio::test]
 async fn an_svid_that_cannot_be_used_changes_the_bundles_but_not_us() {
-    let directory = tempfile::tempdir().unwrap();
-    let (old, new) = (
-        TestAuthority::new("example.org").unwrap(),
-        TestAuthority::new("example.org").unwrap(),
-    );
-    let agent = Agent::start(directory.path().join("api.sock"), issued(&old, "/spike/nexus"));
-    let identity = Identity::from_workload_api(Some(&agent.endpoint()), SHORT)
-        .await
-        .unwrap();
+    let (old, agent, identity) = registered().await;
+    let new = new_authority();
     let before = identity.not_after();
     let mixed = TestSvid {
         key: new.svid("/x").unwrap().key,
@@ -314,12 +284,11 @@ async fn an_svid_that_cannot_be_used_changes_the_bundles_but_not_us() {
     };
     agent.say(response(&[entry("spiffe://example.org/x", &mixed, &new.der())], &[]));
     until(&identity, |identity| identity.revision() == 1).await;
-    assert_eq!(
-        (identity.not_after(), identity.spiffe_id().path()),
-        (before, "/spike/nexus")
-    );
+    assert_eq!((identity.not_after(), identity.spiffe_id().path()), (before, NEXUS));
     let server = identity.acceptor(ServerOptions::new(&[]));
-    let refused = meet(&old.identity("/web").unwrap().connector(Expect::Any), &server).await;
+    let refused = meet(&old.identity(WEB).unwrap().connector(Expect::Any), &server)
+        .await
+        .1;
     assert!(
         matches!(refused, Err(AcceptError::Refused(Refusal::Untrusted(_)))),
         "the old authority is gone"
@@ -328,12 +297,7 @@ async fn an_svid_that_cannot_be_used_changes_the_bundles_but_not_us() {
 
 #[tokio::test]
 async fn dropping_the_identity_ends_the_feed() {
-    let directory = tempfile::tempdir().unwrap();
-    let authority = TestAuthority::new("example.org").unwrap();
-    let agent = Agent::start(directory.path().join("api.sock"), issued(&authority, "/spike/nexus"));
-    let identity = Identity::from_workload_api(Some(&agent.endpoint()), SHORT)
-        .await
-        .unwrap();
+    let (_authority, _agent, identity) = registered().await;
     let mut rotations = identity.rotations();
     drop(identity);
     within(Duration::from_secs(2), async { while rotations.changed().await {} }).await;

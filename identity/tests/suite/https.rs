@@ -1,7 +1,6 @@
 //! The connector under an HTTP client: who was reached, who was not, and what the errors say.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
+use crate::trust::{NEXUS, WEB, bundles_of, identity_of, new_authority, svid_of};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -62,11 +61,8 @@ async fn get(http: &Http, url: String) -> Result<(String, Peer, http::Version), 
 
 #[tokio::test]
 async fn a_request_reaches_the_nexus_that_is_expected_and_says_who_it_was() {
-    let authority = TestAuthority::new("example.org").unwrap();
-    let (nexus, web) = (
-        authority.identity("/spike/nexus").unwrap(),
-        authority.identity("/web").unwrap(),
-    );
+    let authority = new_authority();
+    let (nexus, web) = (authority.identity(NEXUS).unwrap(), authority.identity(WEB).unwrap());
     let address = serve(&nexus, &[b"h2", b"http/1.1"], Accept::AnySpiffeId).await;
     let table: [(&[&[u8]], _); 3] = [
         (&[b"h2", b"http/1.1"], http::Version::HTTP_2),
@@ -86,10 +82,10 @@ async fn a_request_reaches_the_nexus_that_is_expected_and_says_who_it_was() {
 
 #[tokio::test]
 async fn a_server_that_is_not_expected_is_told_apart_from_other_failures() {
-    let authority = TestAuthority::new("example.org").unwrap();
+    let authority = new_authority();
     let (other, web) = (
         authority.identity("/spike/keeper").unwrap(),
-        authority.identity("/web").unwrap(),
+        authority.identity(WEB).unwrap(),
     );
     let address = serve(&other, &[], Accept::AnySpiffeId).await;
     let http = client(&web, nexus_under("example.org"), &[]);
@@ -115,14 +111,9 @@ async fn a_server_that_is_not_expected_is_told_apart_from_other_failures() {
 
 #[tokio::test]
 async fn a_server_that_refuses_us_is_recognised_by_its_alert() {
-    let (ours, theirs) = (
-        TestAuthority::new("example.org").unwrap(),
-        TestAuthority::new("partner.org").unwrap(),
-    );
-    let mut both = ours.bundles().unwrap();
-    theirs.join(&mut both).unwrap();
-    let nexus = ours.identity("/spike/nexus").unwrap();
-    let guest = Identity::from_material(&theirs.svid("/web").unwrap().material().unwrap(), both);
+    let (ours, theirs) = (new_authority(), TestAuthority::new("partner.org").unwrap());
+    let nexus = ours.identity(NEXUS).unwrap();
+    let guest = identity_of(&theirs, WEB, &bundles_of(&[&ours, &theirs]));
     let address = serve(&nexus, &[], Accept::AnySpiffeId).await;
     let http = client(&guest, nexus_under("example.org"), &[]);
     let error = get(&http, format!("https://{address}/")).await.unwrap_err();
@@ -138,14 +129,9 @@ async fn a_pooled_connection_dies_with_the_identity_of_its_server() {
 }
 
 async fn outlive_a_server(alpn: &[&[u8]]) {
-    let (old, new) = (
-        TestAuthority::new("example.org").unwrap(),
-        TestAuthority::new("example.org").unwrap(),
-    );
-    let mut both = old.bundles().unwrap();
-    new.join(&mut both).unwrap();
-    let nexus = Identity::from_material(&old.svid("/spike/nexus").unwrap().material().unwrap(), both.clone());
-    let web = Identity::from_material(&new.svid("/web").unwrap().material().unwrap(), both.clone());
+    let (old, new) = (new_authority(), new_authority());
+    let both = bundles_of(&[&old, &new]);
+    let (nexus, web) = (identity_of(&old, NEXUS, &both), identity_of(&new, WEB, &both));
     let address = serve(&nexus, alpn, Accept::AnySpiffeId).await;
     let http = client(&web, nexus_under("example.org"), alpn);
     let url = || format!("https://{address}/");
@@ -153,9 +139,9 @@ async fn outlive_a_server(alpn: &[&[u8]]) {
     let (_, second, _) = get(&http, url()).await.unwrap();
     assert_eq!(first.not_after(), second.not_after(), "the connection was used again");
 
-    let later = new.svid_for("/spike/nexus", Duration::from_secs(7200)).unwrap();
+    let later = new.svid_for(NEXUS, Duration::from_secs(7200)).unwrap();
     nexus.replace(&later.material().unwrap(), both);
-    web.replace(&new.svid("/web").unwrap().material().unwrap(), new.bundles().unwrap());
+    web.replace(&svid_of(&new, WEB), new.bundles().unwrap());
     tokio::time::timeout(Duration::from_secs(5), first.lapsed())
         .await
         .unwrap();
