@@ -124,16 +124,18 @@ pub(crate) async fn connect(endpoint: Option<&str>, wait: Option<Duration>) -> R
 
 /// Asks until there is an SVID. What stands in the way meanwhile is left in `last` for whoever gives up waiting.
 async fn open_feed(text: &str, endpoint: &Endpoint, last: &watch::Sender<NoIdentity>) -> Feed {
-    let (mut pause, mut repeated) = (SHORTEST_PAUSE, 0_u32);
+    let (mut pause, mut repeated) = (SHORTEST_PAUSE, None::<u32>);
     loop {
         let cause = match tokio::time::timeout(ATTEMPT, attempt(text, endpoint)).await {
             Ok(Ok(feed)) => return feed,
             Ok(Err(cause)) => cause,
             Err(_) => NoIdentity::Silent,
         };
+        // The first one is news, even if it is what is told while nothing is known.
         let same = *last.borrow() == cause;
-        repeated = if same { repeated.saturating_add(1) } else { 0 };
-        if repeated.is_multiple_of(LOG_AGAIN_AFTER) {
+        let times = repeated.filter(|_| same).map_or(0, |times| times.saturating_add(1));
+        repeated = Some(times);
+        if times.is_multiple_of(LOG_AGAIN_AFTER) {
             tracing::warn!(endpoint = text, "waiting for an identity: {cause}");
         }
         last.send_replace(cause);
