@@ -55,10 +55,10 @@ pub enum OfficialStore {
     Lite,
 }
 
-/// The variables that every program of SPIKE reads here: the agent's socket and the trust roots.
-pub fn environment(spire: &Spire) -> Vec<(&'static str, String)> {
+/// The variables that every program of SPIKE reads here: the Workload API's socket and the trust roots.
+pub fn environment(agent: &Path) -> Vec<(&'static str, String)> {
     let mut variables = vec![
-        ("SPIFFE_ENDPOINT_SOCKET", format!("unix://{}", spire.socket().display())),
+        ("SPIFFE_ENDPOINT_SOCKET", format!("unix://{}", agent.display())),
         ("SPIKE_BANNER_ENABLED", "false".to_owned()),
     ];
     let roots = [
@@ -164,15 +164,15 @@ pub struct Keepers {
 }
 
 impl Keepers {
-    /// Starts `count` empty Keepers with their logs in `directory`.
+    /// Starts `count` empty Keepers with their logs in `directory`; `agent` is the Workload API's socket.
     ///
     /// # Errors
     /// When one does not come up.
-    pub fn start(spire: &Spire, directory: &Path, count: u32) -> Result<Self> {
+    pub fn start(agent: &Path, directory: &Path, count: u32) -> Result<Self> {
         let program = on_path("spike-official-keeper", directory)?;
         let servers = (1..=count).map(|number| {
             let address = free_address()?;
-            let mut variables = environment(spire);
+            let mut variables = environment(agent);
             variables.push(("SPIKE_KEEPER_TLS_PORT", address.to_string()));
             variables.push(("SPIKE_SYSTEM_LOG_LEVEL", "INFO".to_owned()));
             let mut server = Server {
@@ -250,7 +250,7 @@ pub fn bootstrap(spire: &Spire, directory: &Path, keepers: &Keepers, nexus: Sock
     let shares = keepers.count().to_string();
     let output = Spire::run_as(BOOTSTRAP, &program)
         .arg("-init")
-        .envs(environment(spire))
+        .envs(environment(&spire.socket()))
         .env("SPIKE_NEXUS_KEEPER_PEERS", keepers.peers())
         .env("SPIKE_NEXUS_SHAMIR_SHARES", shares)
         .env("SPIKE_NEXUS_API_URL", format!("https://{nexus}"))
@@ -295,7 +295,7 @@ impl OfficialNexus {
         std::fs::create_dir_all(&home)?;
         std::os::unix::fs::chown(&home, Some(NEXUS), Some(NEXUS))?;
         let address = free_address()?;
-        let mut variables = environment(spire);
+        let mut variables = environment(&spire.socket());
         variables.push(("SPIKE_NEXUS_BACKEND_STORE", word.to_owned()));
         variables.push(("SPIKE_NEXUS_DATA_DIR", home.display().to_string()));
         variables.push(("SPIKE_NEXUS_TLS_PORT", address.to_string()));
@@ -376,7 +376,7 @@ impl OfficialNexus {
 pub fn client(spire: &Spire, user: u32, program: &Path, nexus: SocketAddr) -> Command {
     let mut command = Spire::run_as(user, program);
     command
-        .envs(environment(spire))
+        .envs(environment(&spire.socket()))
         .env("SPIKE_NEXUS_API_URL", format!("https://{nexus}"));
     command
 }

@@ -160,7 +160,7 @@ async fn the_recipe_works_under_real_spire_with_the_official_programs() {
         &["secret", "put", SECRET, "username=orders", "password=s3cr3t"],
     );
     assert!(said.all.contains("OK"), "{}", said.all);
-    let said = field.command(WEB, &go, &["get-secret", SECRET]);
+    let said = field.command(WEB, &go, &["GetSecret", SECRET]);
     assert_eq!(
         (said.out.trim(), said.code),
         ("error access_unauthorized", 1),
@@ -177,7 +177,7 @@ async fn the_recipe_works_under_real_spire_with_the_official_programs() {
         "{}",
         said.all
     );
-    let said = field.command(WEB, &go, &["get-secret", SECRET]);
+    let said = field.command(WEB, &go, &["GetSecret", SECRET]);
     let secret: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.all));
     assert!(said.out.contains("s3cr3t"), "{secret}");
     let said = field.command(WEB, &ours, &["secret", "get", SECRET, "password"]);
@@ -187,7 +187,7 @@ async fn the_recipe_works_under_real_spire_with_the_official_programs() {
         "the Rust SDK in our command line: {}",
         said.all
     );
-    let said = field.command(BATCH, &go, &["get-secret", SECRET]);
+    let said = field.command(BATCH, &go, &["GetSecret", SECRET]);
     assert_eq!(said.out.trim(), "error access_unauthorized", "{}", said.all);
 
     // The same policy behind Envoy, whose only difference is the agent's socket.
@@ -330,66 +330,77 @@ async fn the_official_go_sdk_works_against_our_nexus_and_agent() {
         serde_json::from_str(said.out.trim()).unwrap_or_else(|e| panic!("{e}: {}", said.all))
     };
     let who = r"^spiffe://example\.org/workload/web$";
-    assert_eq!(json(&call("pilot", &["list-policies"])), json!([]));
+    assert_eq!(json(&call("pilot", &["ListAllPolicies"])), json!([]));
     assert_eq!(
         json(&call(
             "pilot",
-            &["create-policy", "web-reads", who, "^tenants/acme/.*$", "read"]
+            &["CreatePolicy", "web-reads", who, "^tenants/acme/.*$", r#"["read"]"#]
         )),
         json!("ok")
     );
-    let policy = json(&call("pilot", &["get-policy", "web-reads"]));
+    let policy = json(&call("pilot", &["GetPolicy", "web-reads"]));
     assert_eq!(policy["name"], "web-reads");
     assert_eq!(policy["spiffiedPattern"], who);
     assert_eq!(policy["permissions"], json!(["read"]));
-    assert_eq!(json(&call("pilot", &["list-policies"]))[0]["name"], "web-reads");
+    assert_eq!(json(&call("pilot", &["ListAllPolicies"]))[0]["name"], "web-reads");
     assert_eq!(
-        call("pilot", &["create-policy", "bad", who, "(", "read"]).out.trim(),
+        call("pilot", &["CreatePolicy", "bad", who, "(", r#"["read"]"#])
+            .out
+            .trim(),
         "error api_bad_request"
     );
     assert_eq!(
-        call("pilot", &["get-policy", "nobody"]).out.trim(),
+        call("pilot", &["GetPolicy", "nobody"]).out.trim(),
         "error api_not_found"
     );
-    assert_eq!(call("web", &["list-policies"]).out.trim(), "error access_unauthorized");
+    assert_eq!(
+        call("web", &["ListAllPolicies"]).out.trim(),
+        "error access_unauthorized"
+    );
 
     assert_eq!(
-        json(&call("pilot", &["put-secret", SECRET, "user=a", "password=one"])),
+        json(&call(
+            "pilot",
+            &["PutSecret", SECRET, r#"{"user":"a","password":"one"}"#]
+        )),
         json!("ok")
     );
     assert_eq!(
-        json(&call("pilot", &["put-secret", SECRET, "user=a", "password=two"])),
+        json(&call(
+            "pilot",
+            &["PutSecret", SECRET, r#"{"user":"a","password":"two"}"#]
+        )),
         json!("ok")
     );
-    assert!(call("web", &["get-secret", SECRET]).out.contains("two"));
-    assert!(call("web", &["get-secret-version", SECRET, "1"]).out.contains("one"));
+    assert!(call("web", &["GetSecret", SECRET]).out.contains("two"));
+    assert!(call("web", &["GetSecretVersion", SECRET, "1"]).out.contains("one"));
     assert_eq!(
-        call("web", &["get-secret-version", SECRET, "9"]).out.trim(),
+        call("web", &["GetSecretVersion", SECRET, "9"]).out.trim(),
         "error api_not_found"
     );
     assert_eq!(
-        call("batch", &["get-secret", SECRET]).out.trim(),
+        call("batch", &["GetSecret", SECRET]).out.trim(),
         "error access_unauthorized"
     );
     assert_eq!(
-        call("web", &["put-secret", SECRET, "user=b"]).out.trim(),
+        call("web", &["PutSecret", SECRET, r#"{"user":"b"}"#]).out.trim(),
         "error access_unauthorized"
     );
-    let metadata = json(&call("web", &["get-metadata", SECRET, "0"]));
+    let metadata = json(&call("web", &["GetSecretMetadata", SECRET, "0"]));
     assert_eq!(metadata["metadata"]["currentVersion"], 2, "{metadata}");
     assert_eq!(
         metadata["versions"].as_object().map(serde_json::Map::len),
         Some(2),
         "{metadata}"
     );
-    assert_eq!(json(&call("pilot", &["list-secrets"])), json!([SECRET]));
-    assert_eq!(json(&call("pilot", &["delete-secret", SECRET])), json!("ok"));
-    assert!(call("web", &["get-secret", SECRET]).out.contains("one"));
-    assert_eq!(json(&call("pilot", &["undelete-secret", SECRET, "2"])), json!("ok"));
-    assert!(call("web", &["get-secret", SECRET]).out.contains("two"));
-    assert_eq!(json(&call("pilot", &["delete-policy", "web-reads"])), json!("ok"));
+    assert_eq!(json(&call("pilot", &["ListSecretKeys"])), json!([SECRET]));
+    assert_eq!(json(&call("pilot", &["DeleteSecret", SECRET])), json!("ok"));
+    assert!(call("web", &["GetSecret", SECRET]).out.contains("one"));
+    assert_eq!(json(&call("pilot", &["UndeleteSecret", SECRET, "[2]"])), json!("ok"));
+    assert!(call("web", &["GetSecret", SECRET]).out.contains("two"));
+    assert_eq!(json(&call("pilot", &["DeletePolicy", "web-reads"])), json!("ok"));
     assert_eq!(
-        call("web", &["get-secret", SECRET]).out.trim(),
+        call("web", &["GetSecret", SECRET]).out.trim(),
         "error access_unauthorized"
     );
 }

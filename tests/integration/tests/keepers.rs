@@ -51,7 +51,7 @@ impl Field {
         let mut spire = Spire::start(&directory).unwrap();
         spire.register_all(official::USERS).unwrap();
         Self {
-            keepers: Keepers::start(&spire, &directory, 3).unwrap(),
+            keepers: Keepers::start(&spire.socket(), &directory, 3).unwrap(),
             pilot: caller(&spire, official::PILOT),
             lite: caller(&spire, official::LITE),
             web: caller(&spire, official::WEB),
@@ -69,7 +69,7 @@ impl Field {
         std::fs::create_dir(&directory).unwrap();
         std::os::unix::fs::chown(&directory, Some(official::NEXUS), Some(official::NEXUS)).unwrap();
         let address = official::free_address().unwrap();
-        let mut variables = official::environment(&self.spire);
+        let mut variables = official::environment(&self.spire.socket());
         variables.extend([
             ("SPIKE_NEXUS_BACKEND_STORE", store.to_owned()),
             ("SPIKE_NEXUS_DATA_DIR", directory.display().to_string()),
@@ -303,7 +303,7 @@ async fn our_nexus_opens_with_official_keepers_and_bootstrap_and_outlives_each_o
 fn overwritten(field: &Field, program: &Path, nexus: SocketAddr) -> std::process::Output {
     Spire::run_as(official::BOOTSTRAP, program)
         .arg("-init")
-        .envs(official::environment(&field.spire))
+        .envs(official::environment(&field.spire.socket()))
         .env("SPIKE_NEXUS_KEEPER_PEERS", field.keepers.peers())
         .env("SPIKE_NEXUS_SHAMIR_SHARES", "3")
         .env("SPIKE_NEXUS_API_URL", format!("https://{nexus}"))

@@ -39,7 +39,7 @@ impl Move {
         let directory = kept.path().to_owned();
         let mut spire = Spire::start(&directory).unwrap();
         spire.register_all(USERS).unwrap();
-        let keepers = (store == OfficialStore::Sqlite).then(|| Keepers::start(&spire, &directory, 3).unwrap());
+        let keepers = (store == OfficialStore::Sqlite).then(|| Keepers::start(&spire.socket(), &directory, 3).unwrap());
         let mut source = OfficialNexus::start(&spire, &directory, store, keepers.as_ref()).unwrap();
         if let Some(keepers) = &keepers {
             official::bootstrap(&spire, &directory, keepers, source.address()).unwrap();

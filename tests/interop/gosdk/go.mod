@@ -3,6 +3,7 @@ module spike-interop/gosdk
 go 1.25.5
 
 require (
+	github.com/cloudflare/circl v1.6.2
 	github.com/spiffe/go-spiffe/v2 v2.6.0
 	github.com/spiffe/spike-sdk-go v0.19.9
 )
@@ -10,7 +11,6 @@ require (
 require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/bwesterb/go-ristretto v1.2.3 // indirect
-	github.com/cloudflare/circl v1.6.2 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	golang.org/x/crypto v0.45.0 // indirect

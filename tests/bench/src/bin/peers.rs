@@ -54,7 +54,7 @@ async fn run() -> Result<()> {
     progress("registering workloads");
     spire.register_all(USERS)?;
     let people = People::of(&spire, WEB, PILOT)?;
-    let keepers = Keepers::start(&spire, directory, 3)?;
+    let keepers = Keepers::start(&spire.socket(), directory, 3)?;
     let mut running = Running::default();
     let mut rows = Vec::new();
     let mut is_bootstrapped = false;

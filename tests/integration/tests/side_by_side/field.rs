@@ -54,7 +54,7 @@ impl Field {
                 (None, official, None)
             }
             OfficialStore::Sqlite | OfficialStore::Lite => {
-                let keepers = Keepers::start(&spire, &directory, 3)?;
+                let keepers = Keepers::start(&spire.socket(), &directory, 3)?;
                 let mut official = OfficialNexus::start(&spire, &directory, store, Some(&keepers))?;
                 official::bootstrap(&spire, &directory, &keepers, official.address())?;
                 official.wait_until_open()?;
@@ -65,7 +65,7 @@ impl Field {
                 (Some(keepers), official, Some(root_key))
             }
         };
-        let ours = Ours::start(&spire.socket(), &directory, ("ours", root_key.as_deref()))?;
+        let ours = Ours::start(&spire.socket(), &directory, ("ours", Key::of(root_key.as_deref())))?;
         Ok(Self {
             ours,
             official,
@@ -115,9 +115,21 @@ impl Field {
         Ok(at)
     }
 
-    /// One more Nexus of ours, empty and in memory.
-    pub(crate) fn another(&self, name: &'static str) -> Result<Ours> {
-        Ours::start(&self.spire.socket(), &self.directory, (name, None))
+    /// One more Nexus of ours, empty and in memory; `agent` is the Workload API's socket.
+    pub(crate) fn another(&self, agent: &Path, name: &'static str) -> Result<Ours> {
+        Ours::start(agent, &self.directory, (name, Key::None))
+    }
+
+    /// One more Nexus of ours, empty, which gets its root key from these Keepers: this ends when it has it.
+    pub(crate) fn fed(&self, agent: &Path, (name, keepers): (&'static str, &Keepers)) -> Result<Ours> {
+        Ours::start(agent, &self.directory, (name, Key::Keepers(keepers)))
+    }
+
+    /// Three more Keepers, empty, apart from those of the official Nexus.
+    pub(crate) fn keepers(&self, agent: &Path, name: &str) -> Result<Keepers> {
+        let directory = self.directory.join(name);
+        std::fs::create_dir(&directory)?;
+        Keepers::start(agent, &directory, 3)
     }
 }
 
@@ -194,7 +206,7 @@ impl Development {
         for path in [&home, &socket] {
             std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
         }
-        let nexus = Ours::start(&socket, directory, ("ours-in-development", root_key))?;
+        let nexus = Ours::start(&socket, directory, ("ours-in-development", Key::of(root_key)))?;
         Ok(Self {
             nexus,
             socket,
@@ -214,19 +226,46 @@ pub(crate) struct Ours {
     running: Option<Program>,
 }
 
+/// Where a Nexus of ours has its root key from.
+#[derive(Clone, Copy, Debug)]
+enum Key<'a> {
+    /// It needs none: it keeps everything in memory.
+    None,
+    File(&'a [u8]),
+    Keepers(&'a Keepers),
+}
+
+impl<'a> Key<'a> {
+    fn of(key: Option<&'a [u8]>) -> Self {
+        key.map_or(Self::None, Self::File)
+    }
+
+    /// The settings of a Nexus that is at home here.
+    fn settings(self, home: &Path) -> Result<String> {
+        let at = home.display();
+        Ok(match self {
+            Self::None => "store: {backend: memory}".to_owned(),
+            Self::File(key) => {
+                let file = home.join("root.key");
+                std::fs::write(&file, key)?;
+                std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+                std::os::unix::fs::chown(&file, Some(official::NEXUS), Some(official::NEXUS))?;
+                format!("store: {{dir: {at}, key_file: {}}}", file.display())
+            }
+            Self::Keepers(keepers) => {
+                let peers = keepers.peers();
+                format!("store: {{dir: {at}, key: keepers}}\n  keepers: {{peers: [{peers}]}}")
+            }
+        })
+    }
+}
+
 impl Ours {
-    /// On disk under this root key, or in memory.
-    fn start(agent: &Path, directory: &Path, (name, root_key): (&'static str, Option<&[u8]>)) -> Result<Self> {
+    /// Starts it and waits until it has its root key.
+    fn start(agent: &Path, directory: &Path, (name, key): (&'static str, Key<'_>)) -> Result<Self> {
         let home = directory.join(name);
         std::fs::create_dir(&home)?;
-        let mut store = "backend: memory".to_owned();
-        if let Some(key) = root_key {
-            let file = home.join("root.key");
-            std::fs::write(&file, key)?;
-            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-            std::os::unix::fs::chown(&file, Some(official::NEXUS), Some(official::NEXUS))?;
-            store = format!("dir: {}, key_file: {}", home.display(), file.display());
-        }
+        let settings = key.settings(&home)?;
         std::os::unix::fs::chown(&home, Some(official::NEXUS), Some(official::NEXUS))?;
         let mut ours = Self {
             name,
@@ -236,8 +275,9 @@ impl Ours {
             address: official::free_address()?,
             running: None,
         };
-        ours.run(&store)?;
-        ours.running.as_mut().context("our Nexus")?.wait_for_line("ready")?;
+        ours.run(&settings)?;
+        let running = ours.running.as_mut().context("our Nexus")?;
+        running.wait_for_line("spike-nexus ready:")?;
         Ok(ours)
     }
 
@@ -246,13 +286,13 @@ impl Ours {
         self.address
     }
 
-    fn run(&mut self, store: &str) -> Result<()> {
+    fn run(&mut self, settings: &str) -> Result<()> {
         let config = self.directory.join(format!("{}.yaml", self.name));
         let text = format!(
             "identity: {{socket: \"unix://{}\"}}
 nexus:
   listen: \"{}\"
-  store: {{{store}}}
+  {settings}
   trust_roots: {{nexus: example.org, pilot: example.org, bootstrap: example.org, keeper: example.org, lite_workload: example.org}}
 ",
             self.socket.display(),
@@ -276,6 +316,6 @@ nexus:
         if key.is_file() {
             std::fs::remove_file(key)?;
         }
-        self.run(&format!("dir: {}, key: operator", home.display()))
+        self.run(&format!("store: {{dir: {}, key: operator}}", home.display()))
     }
 }

@@ -1,5 +1,5 @@
 //! The official Nexus and ours, side by side: the same requests, commands and SDK calls in the same order to both, under
-//! one real SPIRE. Every difference stands in `tests/interop/differences.tsv` with its reason; one that does not stand
+//! one real SPIRE; commands and SDK calls to ours also with the development agent in SPIRE's place. Every difference stands in `tests/interop/differences.tsv` with its reason; one that does not stand
 //! there fails the test, and so does one that no longer occurs.
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,9 +12,6 @@ mod sdk;
 mod send;
 mod transcript;
 
-use std::net::SocketAddr;
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 use spike_integration::official::{self, OfficialStore};
 use spike_integration::workspace;
@@ -22,8 +19,8 @@ use spike_integration::workspace;
 use crate::compare::Pasts;
 use crate::differences::Differences;
 use crate::field::Field;
-use crate::sdk::Workload;
-use crate::transcript::Shell;
+use crate::sdk::{Surface, Workload};
+use crate::transcript::{Run, Shell};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_gets_the_answer_of_the_memory_backend() -> Result<()> {
@@ -47,46 +44,74 @@ async fn every_request_gets_the_answer_of_the_sqlite_backend_with_keepers_and_bo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_commands_say_the_same_with_the_memory_backend_and_so_do_ours() -> Result<()> {
-    let field = Field::start(OfficialStore::Memory).await?;
+    let mut field = Field::start(OfficialStore::Memory).await?;
+    let (agent, developed) = field.develop()?;
+    let spire = field.spire.socket();
     let official = official::on_path("spike-official-spike", &field.directory)?;
-    let (baseline, another) = (field.another("baseline")?, field.another("another")?);
-    let shells = (
-        Shell::new(&field, "cli-official", &official, field.official.address())?,
-        Shell::new(&field, "cli-ours", &official, field.ours.address())?,
-        Shell::new(&field, "our-cli", &workspace::built("spike")?, another.address())?,
-    );
+    let own = workspace::built("spike")?;
     let lines = [transcript::everyday(), transcript::recover()].concat();
-    let mut servers = Differences::read("cli/memory")?;
-    let commands = transcript::compare(&lines, (&shells.0, &shells.1), &mut servers)?;
+
+    let control = Shell::new(&field, "cli-official", &official, (&spire, field.official.address()))?;
+    let control = transcript::control(&lines, &control)?;
+    let mut ends = Vec::new();
+    for (name, at) in [
+        ("cli/memory/spire", (&*spire, field.ours.address())),
+        ("cli/memory/development", (&*agent, developed)),
+    ] {
+        let mut run = Run::new(name, Shell::new(&field, name, &official, at)?)?;
+        run.compare(&lines, &control)?;
+        ends.push(run.settle(60));
+    }
     // Our command line against our server, beside the official one against the same kind of server.
-    let baseline = Shell::new(&field, "cli-baseline", &official, baseline.address())?;
-    let mut programs = Differences::read("our-cli/memory")?;
-    let ours = transcript::compare(&lines, (&baseline, &shells.2), &mut programs)?;
-    both(servers.settle(commands, 60), programs.settle(ours, 60))
+    let baseline = field.another(&spire, "baseline")?;
+    let baseline = Shell::new(&field, "cli-baseline", &official, (&spire, baseline.address()))?;
+    let control = transcript::control(&lines, &baseline)?;
+    for (name, server, agent) in [
+        ("our-cli/memory/spire", "another", &spire),
+        ("our-cli/memory/development", "another-in-development", &agent),
+    ] {
+        let server = field.another(agent, server)?;
+        let mut run = Run::new(name, Shell::new(&field, name, &own, (agent, server.address()))?)?;
+        run.compare(&lines, &control)?;
+        ends.push(run.settle(60));
+    }
+    all(ends)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_commands_say_the_same_with_the_sqlite_backend_and_bring_the_key_back() -> Result<()> {
     let mut field = Field::start(OfficialStore::Sqlite).await?;
+    let (agent, developed) = field.develop()?;
+    let spire = field.spire.socket();
     let official = official::on_path("spike-official-spike", &field.directory)?;
-    let addresses = (field.official.address(), field.ours.address());
-    let mut servers = Differences::read("cli/sqlite")?;
-    let mut programs = Differences::read("our-cli/sqlite")?;
+    let own = workspace::built("spike")?;
+    let shell = |name, program, at| Shell::new(&field, name, program, at);
+    let control = shell("cli-official", &official, (&spire, field.official.address()))?;
+    let (here, there) = ((&*spire, field.ours.address()), (&*agent, developed));
+    let mut servers = Vec::new();
+    for (name, at) in [("cli/sqlite/spire", here), ("cli/sqlite/development", there)] {
+        servers.push(Run::new(name, shell(name, &official, at)?)?);
+    }
+    let mut programs = Vec::new();
+    for (name, at) in [("our-cli/sqlite/spire", here), ("our-cli/sqlite/development", there)] {
+        programs.push(Run::new(name, shell(name, &own, at)?)?);
+    }
+
     let lines = [transcript::everyday(), transcript::recover()].concat();
-    let shells = (
-        Shell::new(&field, "cli-official", &official, addresses.0)?,
-        Shell::new(&field, "cli-ours", &official, addresses.1)?,
-        Shell::new(&field, "our-cli", &workspace::built("spike")?, addresses.1)?,
-    );
-    let mut commands = transcript::compare(&lines, (&shells.0, &shells.1), &mut servers)?;
-    let mut ours = transcript::compare(&transcript::recover(), (&shells.1, &shells.2), &mut programs)?;
-    let shards = shells.0.shards()?;
-    field.lose_the_root_key()?;
-    commands += transcript::compare(&transcript::restore(&shards), (&shells.0, &shells.1), &mut servers)?;
-    // The same with our command line for our server; the official pair is the one to compare with.
-    field.lose_the_root_key()?;
-    ours += transcript::compare(&transcript::restore(&shards), (&shells.0, &shells.2), &mut programs)?;
-    both(servers.settle(commands, 60), programs.settle(ours, 20))
+    let said = transcript::control(&lines, &control)?;
+    servers.iter_mut().try_for_each(|run| run.compare(&lines, &said))?;
+    let lines = transcript::recover();
+    let said = servers[0].control(&lines)?;
+    programs.iter_mut().try_for_each(|run| run.compare(&lines, &said))?;
+    let lines = transcript::restore(&control.shards()?);
+    // First the official command line for our servers, then ours; the official pair is the one to compare with.
+    for runs in [&mut servers, &mut programs] {
+        field.lose_the_root_key()?;
+        let said = transcript::control(&lines, &control)?;
+        runs.iter_mut().try_for_each(|run| run.compare(&lines, &said))?;
+    }
+    let servers = servers.into_iter().map(|run| run.settle(60));
+    all(servers.chain(programs.into_iter().map(|run| run.settle(20))))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,55 +119,53 @@ async fn the_official_go_sdk_sees_the_same_under_spire_and_under_the_development
     let mut field = Field::start(OfficialStore::Sqlite).await?;
     let (agent, developed) = field.develop()?;
     let spire = field.spire.socket();
-    let workload = |at: (&Path, SocketAddr)| Workload::new(&field.directory, &field.spire, at);
-    let official = workload((&spire, field.official.address()))?;
-    let ours = [
-        ("sdk/spire", workload((&spire, field.ours.address()))?),
-        ("sdk/development", workload((&agent, developed))?),
+    let keepers = [
+        field.keepers(&spire, "keepers-spire")?,
+        field.keepers(&agent, "keepers-development")?,
     ];
+    let control = Workload::new(&field.directory, (&spire, field.official.address()), &keepers[0])?;
+    let mut runs = Vec::new();
+    for (name, at, keepers) in [
+        ("sdk/spire", (&*spire, field.ours.address()), &keepers[0]),
+        ("sdk/development", (&*agent, developed), &keepers[1]),
+    ] {
+        runs.push(sdk::Run::new(name, Workload::new(&field.directory, at, keepers)?)?);
+    }
     let [proof, shards] = ["/v1/cipher/encrypt", "/v1/operator/recover"];
     let proof = field.ask("pilot", proof, r#"{"plaintext":"cHJvb2Y="}"#).await?;
     let shards = field.ask("recover", shards, "{}").await?;
-    let shard = |id: &str| shards["shards"][id].to_string();
-    let shards = [shard("1"), shard("2"), shard("3")];
-    let text = |name: &str| proof[name].as_str().unwrap_or_default().to_owned();
-    let (nonce, sealed) = (text("nonce"), text("ciphertext"));
-    let calls = [
-        sdk::open((&nonce, &sealed)),
-        sdk::sealed([&shards[0], &shards[1], &shards[2]]),
-    ];
+    let shards = ["1", "2", "3"].map(|id| shards["shards"][id].to_string());
+    let proof = ["nonce", "ciphertext"].map(|name| proof[name].as_str().unwrap_or_default().to_owned());
 
-    let mut lists = Vec::new();
-    for (run, _) in &ours {
-        lists.push(Differences::read(run)?);
+    control.lead(&sdk::open(&proof, &shards), &mut runs)?;
+    field.lose_the_root_key()?;
+    control.lead(&sdk::sealed(&shards), &mut runs)?;
+    // A Nexus that has nothing but the shards that the SDK has contributed.
+    let fed = [
+        field.fed(&spire, ("fed", &keepers[0]))?,
+        field.fed(&agent, ("fed-in-development", &keepers[1]))?,
+    ];
+    for (run, nexus) in runs.iter_mut().zip(&fed) {
+        run.point_to(nexus.address());
     }
-    let mut seen = Vec::new();
-    for (phase, calls) in calls.iter().enumerate() {
-        if phase == 1 {
-            field.lose_the_root_key()?;
-        }
-        let control = sdk::control(calls, &official)?;
-        for ((_, workload), list) in ours.iter().zip(&mut lists) {
-            sdk::compare(calls, (&control, workload), list)?;
-        }
-        seen.extend(control);
-    }
-    for sentinel in sdk::SENTINELS {
-        ensure!(
-            seen.iter().any(|outcome| outcome == sentinel),
-            "nobody saw `{sentinel}`"
-        );
-    }
-    let mut ends = lists.into_iter().map(|list| list.settle(seen.len(), 100));
-    both(ends.next().unwrap_or(Ok(())), ends.next().unwrap_or(Ok(())))
+    control.lead(&sdk::proved(&proof), &mut runs)?;
+
+    let surface = Surface::read()?;
+    let ends = runs
+        .into_iter()
+        .map(|run| [run.ensure_all_of(&surface), run.settle(240)]);
+    all(ends.flatten())
 }
 
-/// Both faults, if there are two.
-fn both(one: Result<()>, other: Result<()>) -> Result<()> {
-    match (one, other) {
-        (Err(one), Err(other)) => Err(anyhow::anyhow!("{one:#}\n{other:#}")),
-        (one, other) => one.and(other),
-    }
+/// All faults, if there are several.
+fn all(ends: impl IntoIterator<Item = Result<()>>) -> Result<()> {
+    let faults: Vec<String> = ends
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|fault| format!("{fault:#}"))
+        .collect();
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
 }
 
 /// Standard base64.

@@ -1,5 +1,5 @@
-//! A command line, as people and pipelines use it: the same commands in the same order, by two programs or against two
-//! servers, and what they print, leave in files and end with.
+//! A command line, as people and pipelines use it: the same commands in the same order, by two programs, against two
+//! servers or with identities of two agents, and what they print, leave in files and end with.
 mod commands;
 mod keys;
 mod normal;
@@ -84,7 +84,7 @@ impl Line {
     }
 }
 
-/// A program, pointed at a server, in a directory of its own.
+/// A program, pointed at an agent and a server, in a directory of its own.
 #[derive(Debug)]
 pub(crate) struct Shell {
     variables: Vec<(&'static str, String)>,
@@ -94,8 +94,8 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// A new directory `name` with the files that the commands read.
-    pub(crate) fn new(field: &Field, name: &str, program: &Path, server: SocketAddr) -> Result<Self> {
+    /// A new directory `name` with the files that the commands read. The agent is the Workload API's socket.
+    pub(crate) fn new(field: &Field, name: &str, program: &Path, (agent, server): (&Path, SocketAddr)) -> Result<Self> {
         let home = field.directory.join(name);
         std::fs::create_dir_all(&home)?;
         for (file, content) in policies::FILES {
@@ -112,7 +112,7 @@ impl Shell {
             std::os::unix::fs::chown(&own, Some(*uid), Some(*uid))?;
         }
         Ok(Self {
-            variables: official::environment(&field.spire),
+            variables: official::environment(agent),
             program: official::copied(program, &field.directory)?,
             server,
             home,
@@ -127,7 +127,7 @@ impl Shell {
     }
 
     /// What a command does, part by part.
-    fn run(&self, line: &Line) -> Result<Vec<(String, String)>> {
+    fn run(&self, line: &Line) -> Result<Parts> {
         let mut command = Spire::run_as(line.user, &self.program);
         command
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
@@ -195,11 +195,50 @@ pub(crate) fn run(mut command: Command, input: &[u8]) -> Result<Output> {
     Ok(output)
 }
 
-/// Runs every command in both shells and tells each list what differs between them. Returns how many there were.
-pub(crate) fn compare(lines: &[Line], shells: (&Shell, &Shell), differences: &mut Differences) -> Result<usize> {
-    for line in lines {
-        let (official, ours) = (shells.0.run(line)?, shells.1.run(line)?);
-        differences.compare(&line.name, Both { official, ours });
+/// What a command did, each part with its name.
+type Parts = Vec<(String, String)>;
+
+/// What every command does in this shell, for others to be compared with.
+pub(crate) fn control(lines: &[Line], shell: &Shell) -> Result<Vec<Parts>> {
+    lines.iter().map(|line| shell.run(line)).collect()
+}
+
+/// A shell that is compared, and what is known to differ there.
+#[derive(Debug)]
+pub(crate) struct Run {
+    shell: Shell,
+    differences: Differences,
+    compared: usize,
+}
+
+impl Run {
+    /// `name` is that of the run in the list of differences.
+    pub(crate) fn new(name: &str, shell: Shell) -> Result<Self> {
+        Ok(Self {
+            shell,
+            differences: Differences::read(name)?,
+            compared: 0,
+        })
     }
-    Ok(lines.len())
+
+    /// What every command does here, for others to be compared with.
+    pub(crate) fn control(&self, lines: &[Line]) -> Result<Vec<Parts>> {
+        control(lines, &self.shell)
+    }
+
+    /// Runs every command and notes what differs from the control.
+    pub(crate) fn compare(&mut self, lines: &[Line], control: &[Parts]) -> Result<()> {
+        ensure!(lines.len() == control.len(), "a control for each command");
+        for (line, official) in lines.iter().zip(control) {
+            let (official, ours) = (official.clone(), self.shell.run(line)?);
+            self.differences.compare(&line.name, Both { official, ours });
+        }
+        self.compared += lines.len();
+        Ok(())
+    }
+
+    /// The end of a run that must have had at least so many commands.
+    pub(crate) fn settle(self, least: usize) -> Result<()> {
+        self.differences.settle(self.compared, least)
+    }
 }
