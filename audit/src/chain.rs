@@ -39,7 +39,7 @@ impl Hash {
     }
 }
 
-fn digit(value: u8) -> u8 {
+pub(crate) fn digit(value: u8) -> u8 {
     if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 

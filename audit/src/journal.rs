@@ -6,16 +6,25 @@ use std::time::{Duration, SystemTime};
 
 use spike_runtime::metrics::{Counter, Gauge, Registry};
 use spike_runtime::{SharedClock, names};
+use tokio::sync::oneshot;
 
-use crate::line::Line;
+use crate::line::{Line, Outcome};
 use crate::settings::{Settings, WhenFull};
 use crate::writer::{OpenError, Writer};
 
-/// How long a call may wait for a place (`audit.when_full: block`), and how often it looks.
+/// How long anybody may wait: for a place (`audit.when_full: block`), or until lines are written; and how often it
+/// looks for a place.
 const LONGEST: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(5);
 
-/// One line on its way to the writer.
+/// What goes to the writer, in this order.
+pub(crate) enum Sent {
+    Line(Entry),
+    /// To be told when nothing that was sent before is left to write.
+    Mark(oneshot::Sender<()>),
+}
+
+/// One line.
 pub(crate) struct Entry {
     pub(crate) at: SystemTime,
     pub(crate) rest: Vec<u8>,
@@ -37,7 +46,7 @@ pub struct Journal(Option<Arc<Shared>>);
 /// What the sending ends and the writer share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    queue: SyncSender<Entry>,
+    queue: SyncSender<Sent>,
     /// Places in the queue, and how many are taken; counted only where a line must not be lost.
     limit: usize,
     taken: AtomicUsize,
@@ -81,7 +90,7 @@ impl Metrics {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: &Settings, queue: SyncSender<Entry>, clock: SharedClock, registry: &Registry) -> Self {
+    pub(crate) fn new(settings: &Settings, queue: SyncSender<Sent>, clock: SharedClock, registry: &Registry) -> Self {
         Self {
             queue,
             limit: settings.queue,
@@ -122,7 +131,7 @@ impl Shared {
             at,
             rest: line.into_bytes(),
         };
-        self.queue.try_send(entry).map_err(|_| self.lose(1))
+        self.queue.try_send(Sent::Line(entry)).map_err(|_| self.lose(1))
     }
 
     /// Counts lines that the log will have to tell about.
@@ -202,8 +211,28 @@ impl Journal {
     pub fn lifecycle(&self, what: &'static str, subject: &str) {
         let mut line = Line::new("lifecycle");
         line.word("what", what);
-        line.text("subject", subject.as_bytes(), 2048);
+        line.subject(subject);
         self.note(line);
+    }
+
+    /// How something ended that no call waits for, or that goes on behind one.
+    pub fn happened(&self, what: &'static str, subject: &str, outcome: Outcome<'_>) {
+        let mut line = Line::new("lifecycle");
+        line.word("what", what);
+        line.subject(subject);
+        line.outcome(outcome);
+        self.note(line);
+    }
+
+    /// Completes when every line that was queued before is written, or counted as lost; at the latest after a second. For
+    /// what must not be said before it is recorded.
+    pub async fn settled(&self) {
+        let Some(shared) = &self.0 else { return };
+        let (settled, told) = oneshot::channel();
+        if shared.queue.try_send(Sent::Mark(settled)).is_ok() {
+            // A log that cannot be written is told of elsewhere.
+            drop(tokio::time::timeout(LONGEST, told).await);
+        }
     }
 
     /// A place for the line of a call that is about to begin, so that its line cannot be lost any more.
@@ -280,6 +309,11 @@ impl Place {
     /// A place in no particular queue position: the line is lost when the queue is full.
     pub fn without(journal: &Journal) -> Self {
         Self::unbound(journal.clone())
+    }
+
+    /// The journal that it is a place of.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Uses it.

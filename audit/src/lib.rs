@@ -1,6 +1,6 @@
 //! The audit: one JSON line per event, in a chain of hashes.
 //!
-//! **Owns** the text of a line ([`Line`]), the chain ([`chain`]), the bounded queue ([`Journal`]) and the one thread that
+//! **Owns** the text of a line ([`Line`]) and the id it shares with an answer ([`EventId`]), the chain ([`chain`]), the bounded queue ([`Journal`]) and the one thread that
 //! writes ([`Writer`]), files and their rotation, and finding out afterwards whether somebody changed them ([`verify`]).
 //!
 //! **Refuses** to let a request wait for a disk: formatting is all that happens on the caller's thread, hashing and
@@ -11,6 +11,7 @@
 
 pub mod chain;
 mod file;
+mod id;
 mod journal;
 pub mod json;
 mod key;
@@ -22,9 +23,10 @@ pub mod verify;
 mod writer;
 
 pub use chain::{Head, Seal};
+pub use id::EventId;
 pub use journal::{Journal, Lost, Place, Program, Unavailable};
 pub use key::KeyError;
-pub use line::Line;
+pub use line::{Line, Outcome};
 pub use settings::{Rotate, Settings, Target, WhenFull};
 pub use sink::Memory;
 pub use writer::{OpenError, Writer};

@@ -6,6 +6,22 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::json;
 
+/// How something ended that a line tells about, and why if it did not end well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// It was done.
+    Ok,
+    /// It was not allowed to happen; nothing was changed.
+    Refused(&'a str),
+    /// It could not be done.
+    Failed(&'a str),
+    /// It was begun and did not come to its end.
+    CutOff(&'a str),
+}
+
+/// Bytes of a subject and of a reason that a line shows.
+const MOST: usize = 2048;
+
 /// The members of a line behind its `time`. Chain, number and hash are added by the writer.
 ///
 /// Whatever is put in stays on its line and inside its own member: texts are escaped and cut.
@@ -38,6 +54,25 @@ impl Line {
     pub fn number(&mut self, name: &'static str, value: u64) {
         self.key(name);
         json::number(&mut self.0, value);
+    }
+
+    /// What it is about.
+    pub fn subject(&mut self, subject: &str) {
+        self.text("subject", subject.as_bytes(), MOST);
+    }
+
+    /// How it ended.
+    pub fn outcome(&mut self, outcome: Outcome<'_>) {
+        let (word, reason) = match outcome {
+            Outcome::Ok => ("ok", None),
+            Outcome::Refused(reason) => ("refused", Some(reason)),
+            Outcome::Failed(reason) => ("failed", Some(reason)),
+            Outcome::CutOff(reason) => ("cut_off", Some(reason)),
+        };
+        self.word("outcome", word);
+        if let Some(reason) = reason {
+            self.text("reason", reason.as_bytes(), MOST);
+        }
     }
 
     fn key(&mut self, name: &str) {

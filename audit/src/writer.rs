@@ -15,7 +15,7 @@ use spike_runtime::logging::LIFECYCLE;
 
 use crate::chain::{ChainId, Hash, Head, Seal};
 use crate::file::{FileError, Found, LogFile, Opened};
-use crate::journal::{Entry, Program, Shared};
+use crate::journal::{Program, Sent, Shared};
 use crate::key::KeyError;
 use crate::settings::{Settings, Target, WhenFull};
 use crate::sink::Sink;
@@ -68,7 +68,7 @@ impl Writer {
     pub(crate) fn start(
         settings: &Settings,
         program: Program,
-        (shared, queue): (Arc<Shared>, Receiver<Entry>),
+        (shared, queue): (Arc<Shared>, Receiver<Sent>),
     ) -> Result<Option<Self>, OpenError> {
         let seal = settings.key.as_deref().map_or(Ok(Seal::Plain), Seal::from_file)?;
         let (sink, found) = match &settings.to {
@@ -142,7 +142,7 @@ fn open(path: &Path, settings: &Settings, shared: &Shared) -> Result<(Sink, Foun
 }
 
 struct Run {
-    queue: Receiver<Entry>,
+    queue: Receiver<Sent>,
     sink: Sink,
     batch: Batch,
     shared: Arc<Shared>,
@@ -158,8 +158,8 @@ impl Run {
         self.turn(None);
         loop {
             match self.queue.recv_timeout(IDLE) {
-                Ok(entry) => {
-                    self.turn(Some(entry));
+                Ok(sent) => {
+                    self.turn(Some(sent));
                     if !self.is_ending() {
                         std::thread::sleep(GATHER);
                     }
@@ -176,10 +176,10 @@ impl Run {
         self.shared.ending.load(Ordering::Acquire)
     }
 
-    /// Writes this entry and everything queued behind it, up to a batch; changes files before that if it is time.
-    fn turn(&mut self, first: Option<Entry>) {
+    /// Writes this line and everything queued behind it, up to a batch; changes files before that if it is time.
+    fn turn(&mut self, first: Option<Sent>) {
         if self.batch.is_written() {
-            self.change_files(first.is_some());
+            self.change_files(matches!(first, Some(Sent::Line(_))));
         }
         let now = self.shared.clock.now();
         self.batch.begin(now);
@@ -187,9 +187,15 @@ impl Run {
         self.batch.lost(now, lost);
         let mut next = first;
         let mut taken = 0;
-        while let Some(entry) = next {
-            taken += 1;
-            self.batch.entry(&entry);
+        let mut waiting = Vec::new();
+        while let Some(sent) = next {
+            match sent {
+                Sent::Line(entry) => {
+                    taken += 1;
+                    self.batch.entry(&entry);
+                }
+                Sent::Mark(settled) => waiting.push(settled),
+            }
             next = if self.batch.is_full() {
                 None
             } else {
@@ -198,6 +204,9 @@ impl Run {
         }
         self.shared.give_back(taken);
         self.write();
+        for settled in waiting {
+            let _nobody_waits = settled.send(());
+        }
         self.anchor(false);
     }
 
@@ -288,8 +297,8 @@ impl Run {
     }
 
     fn end(&mut self) {
-        while let Ok(entry) = self.queue.try_recv() {
-            self.turn(Some(entry));
+        while let Ok(sent) = self.queue.try_recv() {
+            self.turn(Some(sent));
         }
         let now = self.shared.clock.now();
         self.batch.begin(now);

@@ -37,7 +37,7 @@ impl From<&Failure> for Exit {
                 Self::Config
             }
             Failure::Connect(ConnectError::Identity(SourceError::Unavailable { .. })) => Self::Unavailable,
-            Failure::Call(error, _) | Failure::Remote { error, .. } => Self::from(error),
+            Failure::Call(error, _) | Failure::Remote { error, .. } | Failure::Cut { error, .. } => Self::from(error),
             Failure::AccessDenied => Self::Denied,
             // Who reads us has read enough.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Ok,
@@ -99,6 +99,13 @@ mod tests {
             ),
             (Exit::from(&Failure::AccessDenied), Exit::Denied),
             (Exit::from(&Failure::Incomplete), Exit::Data),
+            (
+                Exit::from(&Failure::Cut {
+                    bytes: 1,
+                    error: Error::Unavailable { reason: text() },
+                }),
+                Exit::Unavailable,
+            ),
             (Exit::from(&Failure::System(text())), Exit::Internal),
             (Exit::from(&Failure::Output(io::ErrorKind::BrokenPipe.into())), Exit::Ok),
             (

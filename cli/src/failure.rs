@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Connect(ConnectError),
     /// Nexus did not do it.
     Call(Error, Subject),
+    /// A backup broke off after so many bytes; none of it was kept.
+    Cut { bytes: u64, error: Error },
     /// One of several Nexus did not do it; which one.
     Remote { whose: String, error: Error },
     /// Part of the work was not done; that was printed already.
@@ -72,6 +74,9 @@ impl Failure {
             Self::Data(faults) => error_lines(faults),
             Self::Connect(error) => connect_text(error),
             Self::Call(error, subject) => call_text(error, *subject),
+            Self::Cut { bytes, error } => format!(
+                "Error: The backup broke off after {bytes} bytes: {error}.\nNothing was saved: take it again.\n"
+            ),
             Self::Remote { whose, error } => format!("Error: {whose}: {error}\n"),
             Self::AccessDenied | Self::Incomplete => String::new(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => String::new(),
@@ -115,7 +120,7 @@ fn call_text(error: &Error, subject: Subject) -> String {
             | Subject::Backup
             | Subject::Nexus => "Error: Resource not found.\n".to_owned(),
         },
-        Error::BadRequest { detail } if detail.is_empty() => "Error: Invalid request.\n".to_owned(),
+        Error::BadRequest { detail } if detail.is_empty() => invalid(subject).to_owned(),
         Error::BadRequest { detail } => error_lines(detail),
         Error::AlreadyExists => "Error: It exists already.\n".to_owned(),
         Error::Unavailable { reason } => format!("Error: Failed to connect to SPIKE Nexus.\n{reason}\n"),
@@ -140,6 +145,27 @@ fn call_text(error: &Error, subject: Subject) -> String {
             format!("Error: SPIKE Nexus failed (status {status}{code}).\n")
         }
         Error::Unreadable { reason } => format!("Error: Failed to parse API response.\n{reason}\n"),
+    }
+}
+
+/// What is wrong with a request when SPIKE Nexus says no more than that.
+fn invalid(subject: Subject) -> &'static str {
+    match subject {
+        // SPIKE's answer has no room for the reason, and there are two that it can have.
+        Subject::Restoration => {
+            "Error: Invalid request.\n\
+             This is no shard, or the shards that were handed in give a root key that does not fit the database:\n\
+             then all of them are forgotten, and all must be handed in again.\n"
+        }
+        Subject::Policies
+        | Subject::PolicyWrite
+        | Subject::Secrets
+        | Subject::Cipher
+        | Subject::Recovery
+        | Subject::Rekey
+        | Subject::Keys
+        | Subject::Backup
+        | Subject::Nexus => "Error: Invalid request.\n",
     }
 }
 

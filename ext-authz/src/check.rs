@@ -7,12 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use spike_audit::{Journal, Lost};
+use spike_audit::{EventId, Journal, Lost};
 use spike_policy::{Generation, PolicySet, Roles, SpiffeId, Verdict};
 use spike_runtime::clock::Clock;
 
 use crate::audit::Record;
-use crate::decision::{Decision, DecisionId, Outcome, Refused};
+use crate::decision::{Decision, Outcome, Refused};
 use crate::decode::{self, Message, Reading};
 use crate::encode::{self, CheckResponse, Disclosure};
 use crate::feed::{Source, Unavailable};
@@ -99,7 +99,7 @@ impl Authorizer {
     }
 
     fn judge<'m>(&self, call: Call<'_>, received: Result<&'m [u8], Fault>) -> Judged<'m> {
-        let id = DecisionId::draw();
+        let id = EventId::draw();
         let (message, outcome, generation) = match received.and_then(decode::message) {
             Ok(message) => {
                 let (outcome, generation) = self.outcome(call, &message);
@@ -191,7 +191,7 @@ impl Authorizer {
     fn panicked(&self, call: Call<'_>, received: Result<&[u8], Fault>) -> CheckResponse {
         let outcome = denied(Reason::Service(Fault::InternalPanic));
         let decision = Decision {
-            id: DecisionId::draw(),
+            id: EventId::draw(),
             outcome,
             generation: None,
         };

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use spike_audit::Journal;
+use spike_audit::{Journal, Outcome};
 use spike_identity::{Identity, Standing};
 use spike_policy::{Generation, PolicySet, Role, SpiffeId, TrustDomain};
 use spike_runtime::logging::LIFECYCLE;
 use spike_runtime::metrics::Registry;
 use spike_runtime::socket::{BindError, bind_tcp};
-use spike_runtime::{CancellationToken, Latch, Readiness, SharedClock};
+use spike_runtime::{CancellationToken, Exit, Latch, Readiness, SharedClock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -63,6 +63,16 @@ pub enum OpenError {
     Listen(#[source] io::Error),
 }
 
+impl OpenError {
+    /// How a program ends because of it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NotANexus { .. } => Exit::Config,
+            Self::Store(_) | Self::Bind(_) | Self::Listen(_) => Exit::Unavailable,
+        }
+    }
+}
+
 /// Why a Nexus stopped without being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -104,7 +114,7 @@ impl Nexus {
         for warning in &config.warnings {
             tracing::warn!(target: LIFECYCLE, "{warning}");
         }
-        let store = open_store(&config)?;
+        let store = open_store(&config, &context.audit)?;
         figures::show(&context.registry, &store);
         let listener = bind_tcp(config.listen)?;
         let listener = TcpListener::from_std(listener).map_err(OpenError::Listen)?;
@@ -121,11 +131,13 @@ impl Nexus {
             let keepers = Keepers::new(settings, (&standing.identity, &context.registry), rules.sharing);
             (
                 keepers.clone(),
-                Custodian::new(keepers, store.clone(), settings.update_interval),
+                Custodian::new(keepers, store.clone(), settings.update_interval).recorded_in(&context.audit),
             )
         });
         let (keepers, custodian) = custodian.unzip();
-        let service = Service::new(store.clone(), rules, context.clock).kept_by(custody(&config.backend, keepers));
+        let service = Service::new(store.clone(), rules, context.clock)
+            .kept_by(custody(&config.backend, keepers))
+            .recorded_in(context.audit.clone());
         let api = Api {
             service,
             limits: config.limits,
@@ -206,17 +218,22 @@ impl Policies {
     }
 }
 
-fn open_store(config: &Config) -> Result<Store, OpenError> {
-    Ok(match &config.backend {
-        Backend::Memory => Store::open_in_memory(config.max_secret_versions)?,
-        Backend::Lite { root_key } => Store::open_lite(root_key)?,
+fn open_store(config: &Config, audit: &Journal) -> Result<Store, OpenError> {
+    let opened = match &config.backend {
+        Backend::Memory => Store::open_in_memory(config.max_secret_versions),
+        Backend::Lite { root_key } => Store::open_lite(root_key),
         Backend::Redb { database, root_key } => Store::open(store::Options {
             path: database.clone(),
             root_key: root_key.clone(),
             max_versions: config.max_secret_versions,
             queue: config.queue,
             anchor: config.anchor.clone(),
-        })?,
+            audit: audit.clone(),
+        }),
+    };
+    opened.map_err(|error| {
+        audit.happened("open_refused", "store", Outcome::Refused(&error.to_string()));
+        error.into()
     })
 }
 

@@ -1,76 +1,64 @@
-//! The command line of `spike-nexus`.
+//! What can be said on the command line of a program that holds a Nexus.
+//!
+//! **Owns** `--accept-rollback` and `restore-backup`. **Refuses** to obey: the program does. **Invariant**: whatever
+//! weakens a protection is said for one start, by a flag of its own.
 use std::path::PathBuf;
 
-use clap::Parser as _;
-use spike_runtime::Exit;
+use crate::restore_backup::RestoreBackup;
 
-/// Keeps versioned secrets and SPIKE policies, encrypted, and serves them over mutual TLS.
-#[derive(Debug, clap::Parser)]
-#[command(name = "spike-nexus", version)]
-pub(crate) struct Args {
-    /// The configuration file (YAML). Without it, built-in values and the environment count.
-    #[arg(long, short = 'c', global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-
-    /// Overrides one key of the configuration, such as `nexus.listen=127.0.0.1:8553`. May be repeated.
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) set: Vec<(String, String)>,
-
-    /// Checks the configuration, prints the values in force and where each comes from, and ends.
-    #[arg(long)]
-    pub(crate) check: bool,
-
+/// What was said to the Nexus in a program.
+#[derive(Clone, Debug, clap::Args)]
+pub struct NexusArgs {
     /// Goes on from a database (or backup) that is older than its anchor, or whose anchor is gone. For one start only.
     #[arg(long, global = true)]
-    pub(crate) accept_rollback: bool,
+    pub accept_rollback: bool,
 
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    instead: Option<Instead>,
 }
 
 /// What to do instead of serving.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Instead {
     /// Puts a backup in the place of the database, and ends. The server must not run.
     ///
     /// Everything in the backup is verified first: that it is whole and unaltered, that the root key opens it, and
     /// that it is not older than what the anchor of the database has seen. The database that was there is kept under
     /// another name.
-    RestoreBackup(RestoreBackup),
+    RestoreBackup(RestoreFlags),
 }
 
 /// `restore-backup`
-#[derive(Debug, clap::Args)]
-pub(crate) struct RestoreBackup {
+#[derive(Clone, Debug, clap::Args)]
+struct RestoreFlags {
     /// The backup: a file that `spike operator backup` wrote.
     #[arg(long, value_name = "FILE")]
-    pub(crate) from: PathBuf,
+    from: PathBuf,
 
     /// A file with a recovery shard, where the root key is not on this machine. May be repeated.
     #[arg(long, value_name = "FILE")]
-    pub(crate) share: Vec<PathBuf>,
+    share: Vec<PathBuf>,
 
     /// Replaces the database of another store, too.
     #[arg(long)]
-    pub(crate) accept_other_store: bool,
+    accept_other_store: bool,
 
     /// Restores although some records were damaged when the backup was taken.
     #[arg(long)]
-    pub(crate) accept_damaged: bool,
+    accept_damaged: bool,
 }
 
-impl Args {
-    /// Reads the command line. Help, the version and usage errors are printed here, and say how to end.
-    pub(crate) fn read() -> Result<Self, Exit> {
-        Self::try_parse().map_err(|stop| match (stop.print(), stop.use_stderr()) {
-            (Err(_), _) => Exit::Internal,
-            (Ok(()), true) => Exit::Usage,
-            (Ok(()), false) => Exit::Ok,
-        })
+impl NexusArgs {
+    /// The backup to restore instead of serving, if that is what was said.
+    pub fn restore_backup(&self) -> Option<RestoreBackup> {
+        match self.instead.as_ref()? {
+            Instead::RestoreBackup(flags) => Some(RestoreBackup {
+                from: flags.from.clone(),
+                shares: flags.share.clone(),
+                accept_rollback: self.accept_rollback,
+                accept_other_store: flags.accept_other_store,
+                accept_damaged: flags.accept_damaged,
+            }),
+        }
     }
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
 }

@@ -10,6 +10,7 @@
 //! after the acknowledgement sees it, or learns that they are unavailable.
 
 pub mod app;
+pub mod args;
 pub mod config;
 mod figures;
 mod http;
@@ -22,6 +23,7 @@ pub mod vault;
 pub use spike_audit::Journal;
 
 pub use app::{Context, Nexus, OpenError, Policies, RunError};
+pub use args::NexusArgs;
 pub use config::Config;
 pub use http::Limits;
 pub use restore_backup::{RestoreBackup, RestoreBackupError, restore_backup};

@@ -2,7 +2,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use spike_audit::{Journal, Program};
+use spike_audit::{Journal, Outcome, Program};
 use spike_policy::UnixMillis;
 use spike_runtime::metrics::Registry;
 use spike_runtime::{Exit, SystemClock};
@@ -134,13 +134,35 @@ pub fn restore_backup(
     let registry = Registry::new(program.name, program.version);
     let (journal, writer) = Journal::open(audit, program, clock, &registry)?;
     let restored = restore(&order, &root, now);
-    if let Ok(restored) = &restored {
-        journal.lifecycle("backup_restored", &restored.to_string());
-    }
+    record(&journal, &restored, &said.from);
     if let Some(writer) = writer {
         writer.finish();
     }
     Ok(restored?)
+}
+
+fn record(journal: &Journal, restored: &Result<Restored, RestoreError>, from: &Path) {
+    match restored {
+        Ok(restored) => journal.happened("backup_restored", &restored.to_string(), Outcome::Ok),
+        Err(error) => {
+            let why = error.to_string();
+            let outcome = match error {
+                // The backup is in its place by then.
+                RestoreError::Anchor(_) => Outcome::Failed(&why),
+                RestoreError::Archive { .. }
+                | RestoreError::NewerSchema { .. }
+                | RestoreError::WrongKey(_)
+                | RestoreError::DamagedRecords { .. }
+                | RestoreError::InUse(_)
+                | RestoreError::OtherStore { .. }
+                | RestoreError::Older { .. }
+                | RestoreError::AnchorDamaged(_)
+                | RestoreError::Open(_)
+                | RestoreError::Io { .. } => Outcome::Refused(&why),
+            };
+            journal.happened("backup_restored", &from.display().to_string(), outcome);
+        }
+    }
 }
 
 fn root_key_of(source: &RootKeySource, shares: &[PathBuf]) -> Result<RootKey, RestoreBackupError> {

@@ -10,24 +10,25 @@
 #[path = "api_suite/harness.rs"]
 mod harness;
 
+#[path = "api_suite/audited.rs"]
+mod audited;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
-use spike_audit::verify::{Options, Source, verify};
-use spike_audit::{Memory, Program, Settings, Target, WhenFull, Writer};
+use spike_audit::WhenFull;
 use spike_identity::authority::TestAuthority;
+use spike_nexus::Config;
 use spike_nexus::config::Backend;
 use spike_nexus::vault::RootKeySource;
-use spike_nexus::{Config, Journal};
-use spike_runtime::SystemClock;
 use spike_runtime::clock::FakeClock;
-use spike_runtime::metrics::Registry;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{filter::LevelFilter, fmt};
 
+use audited::{Audited, events};
 use harness::{Answer, Connection, POLICY, SECRETS, START, World, policy};
 
 const GET: &str = "/v1/store/secrets?action=get";
@@ -64,41 +65,6 @@ fn log() -> &'static Log {
     })
 }
 
-struct Audited {
-    memory: Memory,
-    journal: Journal,
-    writer: Writer,
-}
-
-impl Audited {
-    fn new(change: impl FnOnce(&mut Settings)) -> Self {
-        let memory = Memory::default();
-        let mut settings = Settings::to(Target::Memory(memory.clone()));
-        change(&mut settings);
-        let program = Program {
-            name: "test",
-            version: "0",
-        };
-        let (journal, writer) =
-            Journal::open(&settings, program, SystemClock::shared(), &Registry::new("t", "0")).unwrap();
-        Self {
-            memory,
-            journal,
-            writer: writer.unwrap(),
-        }
-    }
-
-    /// All of it, once everything is written; the chain is whole.
-    fn finish(self) -> (String, Vec<Value>) {
-        self.writer.finish();
-        let text = self.memory.text();
-        let report = verify(vec![Source::of("memory", text.clone().into())], &Options::default()).unwrap();
-        assert_eq!((report.broken, report.ended), (None, true));
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        (text.clone(), lines.collect())
-    }
-}
-
 /// A Nexus whose calls are recorded there.
 fn world(audited: &Audited, change: impl FnOnce(&mut Config)) -> World {
     let authority = Arc::new(TestAuthority::new("example.org").unwrap());
@@ -107,10 +73,6 @@ fn world(audited: &Audited, change: impl FnOnce(&mut Config)) -> World {
         (change, audited.journal.clone()),
         &FakeClock::at_unix(START),
     )
-}
-
-fn events<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
-    lines.iter().filter(|line| line["event"] == event).collect()
 }
 
 #[tokio::test]

@@ -114,6 +114,20 @@ fn a_log_begins_and_ends_with_lines_of_its_own() {
     assert_eq!(journal.dropped(), 1);
 }
 
+#[tokio::test]
+async fn who_waits_until_lines_are_settled_finds_them_written() {
+    let memory = Memory::default();
+    let (journal, writer) = open(&Settings::to(Target::Memory(memory.clone())));
+    for round in 0..20 {
+        assert_eq!(record(&journal, round * 10..(round + 1) * 10), 0);
+        journal.settled().await;
+        assert_eq!(numbers(&memory.text()).len() as u64, (round + 1) * 10);
+    }
+    writer.finish();
+    journal.settled().await;
+    Journal::off().settled().await;
+}
+
 #[test]
 fn what_does_not_fit_is_dropped_counted_and_told_by_the_log() {
     let memory = Memory::default();

@@ -20,7 +20,10 @@ pub(super) fn take(args: &Backup, output: &mut Output) -> Result<(), Failure> {
     let draft = Draft::create(&args.out, args.force)?;
     let session = Session::open()?;
     let mut backup = session.call(Subject::Backup, session.client().operator().backup())?;
-    while let Some(bytes) = session.call(Subject::Backup, backup.chunk())? {
+    while let Some(bytes) = session.wait(backup.chunk()).map_err(|error| Failure::Cut {
+        bytes: backup.bytes(),
+        error,
+    })? {
         draft.write(&bytes)?;
     }
     let Some(header) = backup.header() else {

@@ -1,18 +1,18 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 use std::time::{Duration, UNIX_EPOCH};
 
-use spike_audit::{Journal, Memory, Program, Settings, Target};
+use spike_audit::{EventId, Journal, Memory, Program, Settings, Target};
 use spike_policy::{Access, DenyReason, Generation, Permission};
 
 use super::*;
-use crate::decision::{Decision, DecisionId, Outcome, Refused};
+use crate::decision::{Decision, Outcome, Refused};
 use crate::decode::Message;
 use crate::reason::{Fault, Reason};
 
 fn denied(reason: Reason, access: Option<Access>) -> Decision {
     let outcome = Outcome::Denied(Refused { reason, access });
     Decision {
-        id: DecisionId::from([0xab; 16]),
+        id: EventId::from([0xab; 16]),
         outcome,
         generation: Some(Generation(7)),
     }

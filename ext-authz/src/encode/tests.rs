@@ -12,13 +12,14 @@ use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::google::protobuf::value::Kind;
 use proptest::prelude::*;
 use prost::Message as _;
+use spike_audit::EventId;
 use spike_policy::{
     Access, DenyReason, Generation, Permission, Policy, PolicyDocument, PolicyId, PolicySet, Roles, Rule, TrustRoots,
     UnixMillis, Verdict, decide,
 };
 
 use super::*;
-use crate::decision::{DecisionId, Refused};
+use crate::decision::Refused;
 use crate::reason::{Fault, Reason};
 
 fn access(path: &str) -> Access {
@@ -54,7 +55,7 @@ fn allowed() -> Decision {
 
 fn decided(outcome: Outcome, generation: Option<u64>) -> Decision {
     Decision {
-        id: DecisionId::from([0xab; 16]),
+        id: EventId::from([0xab; 16]),
         outcome,
         generation: generation.map(Generation),
     }

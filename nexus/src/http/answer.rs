@@ -1,9 +1,13 @@
 //! Making responses.
-use axum::body::Body;
-use axum::response::Response;
+use std::io;
+
 use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use serde::Serialize;
 use spike_wire::cipher::STREAM;
 use spike_wire::go_json;
@@ -12,9 +16,12 @@ use spike_wire::routes::{OUTCOME_HEADER, OUTCOME_UNKNOWN};
 use super::error::{self, Shape};
 use crate::service::Refused;
 
+/// What an answer says: all of it, or piece by piece while it is made.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
 /// A response, and why it is a refusal if it is one.
 pub(super) struct Answer {
-    pub(super) response: Response,
+    pub(super) response: Response<Body>,
     pub(super) refused: Option<Refused>,
 }
 
@@ -57,7 +64,7 @@ impl Answer {
 
     /// Raw bytes, without any of the usual headers, as SPIKE sends them.
     pub(super) fn octets(bytes: Bytes) -> Self {
-        let mut response = Response::new(Body::from(bytes));
+        let mut response = whole(bytes);
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static(STREAM));
@@ -69,7 +76,7 @@ impl Answer {
 
     /// Go's `http.Error`: one line of plain text.
     pub(super) fn text(status: StatusCode, line: &'static str, refused: Refused) -> Self {
-        let mut response = Response::new(Body::from(format!("{line}\n")));
+        let mut response = whole(format!("{line}\n").into());
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -82,7 +89,7 @@ impl Answer {
 
     /// Go's answer to an unclean path: another address, no body, none of the usual headers.
     pub(super) fn moved(location: &str) -> Self {
-        let mut response = Response::new(Body::empty());
+        let mut response = nothing();
         match HeaderValue::from_str(location) {
             Ok(location) => {
                 *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
@@ -98,18 +105,32 @@ impl Answer {
 
     /// Go's answer to `OPTIONS *`.
     pub(super) fn empty() -> Self {
-        let mut response = Response::new(Body::empty());
-        response
-            .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         Self {
-            response,
+            response: nothing(),
             refused: None,
         }
     }
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Response {
+/// A body of these pieces; an error among them breaks the connection, so that nobody takes the part for the whole.
+pub(super) fn streamed(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
+}
+
+fn whole(bytes: Bytes) -> Response<Body> {
+    Response::new(Full::new(bytes).map_err(|never| match never {}).boxed_unsync())
+}
+
+/// No body, and its length, which HTTP/2 would leave out.
+fn nothing() -> Response<Body> {
+    let mut response = whole(Bytes::new());
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     let (status, body) = match go_json::encode(value) {
         // The text is wiped when the last part of it has been sent.
         Ok(text) => (status, Bytes::from_owner(text)),
@@ -118,13 +139,13 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response {
             Bytes::from_static(br#"{"err":"api_internal_error"}"#),
         ),
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = whole(body);
     *response.status_mut() = status;
     headers(&mut response, "application/json");
     response
 }
 
-fn headers(response: &mut Response, media_type: &'static str) {
+fn headers(response: &mut Response<Body>, media_type: &'static str) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(

@@ -1,14 +1,15 @@
-//! The audit: one line for each call.
+//! The audit: one line for each call, and one more at the end of an answer that is sent piece by piece.
+mod sending;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::Request;
-use http::{Method, StatusCode};
-use spike_audit::{Journal, Line, Place};
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use spike_audit::{EventId, Journal, Line, Place};
 use spike_policy::{Grounds, SpiffeId};
 use spike_runtime::SharedClock;
-use uuid::Uuid;
 
 use super::routes::Route;
 use crate::service::Refused;
@@ -28,7 +29,7 @@ pub(super) struct Record {
     clock: SharedClock,
     /// Where its line goes; taken when it is written.
     place: Option<Place>,
-    id: String,
+    id: EventId,
     peer: SpiffeId,
     remote: Remote,
     method: Method,
@@ -48,11 +49,11 @@ impl fmt::Debug for Record {
 
 impl Record {
     /// A new call.
-    pub(super) fn new(clock: SharedClock, (peer, remote): (&SpiffeId, Remote), request: &Request) -> Self {
+    pub(super) fn new(clock: SharedClock, (peer, remote): (&SpiffeId, Remote), request: &Request<Incoming>) -> Self {
         Self {
             clock,
             place: None,
-            id: Uuid::new_v4().simple().to_string(),
+            id: EventId::draw(),
             peer: peer.clone(),
             remote,
             method: request.method().clone(),
@@ -77,8 +78,8 @@ impl Record {
     }
 
     /// The request's id, which the client is told, too.
-    pub(super) fn id(&self) -> &str {
-        &self.id
+    pub(super) fn id(&self) -> EventId {
+        self.id
     }
 
     /// It is about this secret.
@@ -135,7 +136,7 @@ impl Record {
     fn line(&self, route: Option<Route>) -> Line {
         let mut line = Line::new("call");
         line.word("target", "audit");
-        line.text("request_id", self.id.as_bytes(), MOST);
+        line.text("request_id", &self.id.hex(), MOST);
         line.text("peer", self.peer.as_str().as_bytes(), MOST);
         self.remote.tell(&mut line);
         line.word("action", route.map_or("none", Route::as_str));

@@ -1,7 +1,7 @@
 //! Reading a request's body: bounded in size and time.
-use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
 use spike_wire::go_json::{self, FromGo};
 use zeroize::Zeroizing;
 
@@ -21,7 +21,7 @@ impl Received {
     }
 
     /// Reads a body.
-    pub(super) async fn read(mut body: Body, limits: &Limits) -> Self {
+    pub(super) async fn read(mut body: Incoming, limits: &Limits) -> Self {
         let most = limits.body_bytes;
         let read = async {
             let read = collect(&mut body, most).await;
@@ -51,9 +51,9 @@ impl Received {
     }
 }
 
-async fn collect(body: &mut Body, most: usize) -> Result<Zeroizing<Vec<u8>>, Refused> {
+async fn collect(body: &mut Incoming, most: usize) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let too_large = || Refused::Unreadable(format!("the body is larger than {most} bytes"));
-    let announced = usize::try_from(hyper::body::Body::size_hint(body).lower()).unwrap_or(usize::MAX);
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > most {
         return Err(too_large());
     }
@@ -69,7 +69,7 @@ async fn collect(body: &mut Body, most: usize) -> Result<Zeroizing<Vec<u8>>, Ref
 
 /// Lets the rest of a refused body pass: a client that is still sending when the connection closes would see a reset
 /// instead of the answer.
-async fn pass(body: &mut Body) {
+async fn pass(body: &mut Incoming) {
     let mut passed = 0_usize;
     while let Ok(Some(data)) = next(body).await {
         passed = passed.saturating_add(data.len());
@@ -79,7 +79,7 @@ async fn pass(body: &mut Body) {
     }
 }
 
-async fn next(body: &mut Body) -> Result<Option<Bytes>, Refused> {
+async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refused> {
     loop {
         let Some(frame) = body.frame().await else {
             return Ok(None);

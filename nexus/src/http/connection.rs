@@ -1,44 +1,49 @@
 //! One connection, from the end of its handshake to its own end.
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use spike_identity::{Lapse, Peer, PeerStream};
-use spike_runtime::{CancellationToken, SharedClock};
+use spike_runtime::CancellationToken;
 use tokio::net::TcpStream;
-use tower::ServiceExt;
 
-use super::Limits;
 use super::audit::Remote;
 use super::peers::Seat;
 use super::turned_away::TurnedAway;
+use super::{Api, Limits, dispatch};
 
-/// Says that a connection is in use for as long as it is kept, and when the connection is to end.
+/// Whose connection it is and what answers its requests: the same for all of them.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) api: Arc<Api>,
+    pub(super) peer: Peer,
+    pub(super) remote: Remote,
+    stop: CancellationToken,
+    lapsed: CancellationToken,
+}
+
+/// A request that is being answered: its caller's connection is in use for as long as this is kept.
 #[derive(Clone, Debug)]
 pub(super) struct Busy {
+    pub(super) caller: Arc<Caller>,
     _in_use: Arc<()>,
-    ending: CancellationToken,
 }
 
 impl Busy {
     /// Completes when no more should be sent: the server stops.
     pub(super) async fn ending(&self) {
-        self.ending.cancelled().await;
+        self.caller.stop.cancelled().await;
     }
 }
 
 /// What a connection needs to serve its peer.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
-    pub(super) router: Router,
-    pub(super) clock: SharedClock,
-    pub(super) limits: Limits,
+    pub(super) api: Arc<Api>,
     pub(super) turned_away: TurnedAway,
     /// Ends every connection gracefully.
     pub(super) stop: CancellationToken,
@@ -60,53 +65,51 @@ pub(super) async fn serve(
     seat: &Seat,
     context: Context,
 ) {
-    let lapsed = CancellationToken::new();
-    let serving = requests(stream, (&peer, remote), &context, (seat, &lapsed));
+    let caller = Arc::new(Caller {
+        api: context.api,
+        peer,
+        remote,
+        stop: context.stop,
+        lapsed: CancellationToken::new(),
+    });
+    let serving = requests(stream, &caller, seat, &context.turned_away);
     let closed = tokio::select! {
         () = serving => return,
-        lapse = peer.lapsed() => Closed::Lapsed(lapse),
-        () = lapsed.cancelled() => Closed::Lapsed(Lapse::Earlier),
-        () = idle(seat, context.limits.idle) => Closed::Idle,
+        lapse = caller.peer.lapsed() => Closed::Lapsed(lapse),
+        () = caller.lapsed.cancelled() => Closed::Lapsed(Lapse::Earlier),
+        () = idle(seat, caller.api.limits.idle) => Closed::Idle,
     };
+    let id = caller.peer.id();
     if let Closed::Lapsed(lapse) = &closed {
-        let who = (Some(peer.id()), remote);
-        context.turned_away.tell(who, "lapsed", &lapse.to_string());
+        context
+            .turned_away
+            .tell((Some(id), remote), "lapsed", &lapse.to_string());
     }
-    tracing::debug!(peer = %peer.id(), reason = %closed, "closed a connection");
+    tracing::debug!(peer = %id, reason = %closed, "closed a connection");
 }
 
-async fn requests(
-    stream: PeerStream<TcpStream>,
-    (peer, remote): (&Peer, Remote),
-    context: &Context,
-    (seat, lapsed): (&Seat, &CancellationToken),
-) {
+async fn requests(stream: PeerStream<TcpStream>, caller: &Arc<Caller>, seat: &Seat, turned_away: &TurnedAway) {
     let http2 = stream.alpn() == Some(b"h2");
-    let service = service_fn(|mut request: hyper::Request<Incoming>| {
-        let (router, lapsed) = (context.router.clone(), lapsed.clone());
-        // An answer to somebody who is no longer the peer would be an answer to anybody: end the connection instead.
-        let current = peer.check(context.clock.now());
+    let service = service_fn(|request: Request<Incoming>| {
         seat.touch();
-        request.extensions_mut().insert(peer.clone());
         let busy = Busy {
+            caller: Arc::clone(caller),
             _in_use: seat.in_use(),
-            ending: context.stop.clone(),
         };
-        request.extensions_mut().insert((busy, remote));
         async move {
-            if let Err(lapse) = current {
-                lapsed.cancel();
+            // An answer to somebody who is no longer the peer would be an answer to anybody: end the connection instead.
+            if let Err(lapse) = busy.caller.peer.check(busy.caller.api.service.clock().now()) {
+                busy.caller.lapsed.cancel();
                 return Err(Closed::Lapsed(lapse));
             }
-            let answered: Result<_, Infallible> = router.oneshot(request.map(Body::new)).await;
-            Ok(answered.unwrap_or_else(|never| match never {}))
+            Ok(dispatch::dispatch(&busy, request).await)
         }
     });
-    let builder = builder(http2, &context.limits);
+    let builder = builder(http2, &caller.api.limits);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = context.stop.cancelled() => {
+        () = caller.stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -118,10 +121,10 @@ async fn requests(
     };
     if let Err(error) = ended {
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            let who = (Some(peer.id()), remote);
-            context.turned_away.tell(who, "unreadable", &error.to_string());
+            let who = (Some(caller.peer.id()), caller.remote);
+            turned_away.tell(who, "unreadable", &error.to_string());
         }
-        tracing::debug!(peer = %peer.id(), %error, "a connection broke");
+        tracing::debug!(peer = %caller.peer.id(), %error, "a connection broke");
     }
 }
 

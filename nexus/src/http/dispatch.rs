@@ -1,19 +1,17 @@
 //! The order of checks, the same for every request (`spike.md` §1.1, §1.3).
 use std::sync::Arc;
 
-use axum::extract::{Extension, Request, State};
-use axum::response::Response;
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Method, Version};
-use spike_identity::Peer;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version};
+use hyper::body::Incoming;
 use spike_wire::ErrorBody;
 use spike_wire::backup::MEDIA_TYPE;
 use spike_wire::routes::{
     ACTION, NDJSON, OPERATOR_RECOVER, OPERATOR_RESTORE, OPERATOR_STATUS, REQUEST_ID_HEADER, SECRET_BY_PATH,
 };
 
-use super::answer::Answer;
-use super::audit::{Ended, Record, Remote};
+use super::answer::{Answer, Body};
+use super::audit::{Ended, Record};
 use super::body::Received;
 use super::call::Call;
 use super::cipher::Mode;
@@ -23,22 +21,20 @@ use super::{Api, access, backup, cipher, feed, import, operator, policies, rekey
 use crate::service::Refused;
 
 /// Answers one request, writes its audit event and counts it.
-pub(super) async fn dispatch(
-    State(api): State<Api>,
-    Extension(peer): Extension<Peer>,
-    Extension((busy, remote)): Extension<(Busy, Remote)>,
-    request: Request,
-) -> Response {
+pub(super) async fn dispatch(busy: &Busy, request: Request<Incoming>) -> Response<Body> {
+    let caller = &*busy.caller;
+    let api = &*caller.api;
     let started = api.service.clock().monotonic();
-    let mut record = Record::new(Arc::clone(api.service.clock()), (peer.id(), remote), &request);
+    let who = (caller.peer.id(), caller.remote);
+    let mut record = Record::new(Arc::clone(api.service.clock()), who, &request);
     let (route, answer) = match record.admit(&api.audit).await {
-        Ok(()) => answer(&api, (&peer, busy), request, &mut record).await,
+        Ok(()) => answer(api, busy, request, &mut record).await,
         Err(refused) => (None, Answer::refusal::<ErrorBody>(refused)),
     };
     let Answer { mut response, refused } = answer;
     let took = api.service.clock().monotonic().saturating_duration_since(started);
     api.metrics.answered(route, response.status(), took);
-    if let Ok(id) = HeaderValue::from_str(record.id()) {
+    if let Ok(id) = HeaderValue::from_bytes(&record.id().hex()) {
         response
             .headers_mut()
             .insert(HeaderName::from_static(REQUEST_ID_HEADER), id);
@@ -54,12 +50,8 @@ pub(super) async fn dispatch(
     response
 }
 
-async fn answer(
-    api: &Api,
-    (peer, busy): (&Peer, Busy),
-    request: Request,
-    record: &mut Record,
-) -> (Option<Route>, Answer) {
+async fn answer(api: &Api, busy: &Busy, request: Request<Incoming>, record: &mut Record) -> (Option<Route>, Answer) {
+    let who = busy.caller.peer.id();
     let (head, body) = request.into_parts();
     if head.method == Method::OPTIONS && head.uri.path() == "*" {
         return (None, Answer::empty());
@@ -105,11 +97,11 @@ async fn answer(
     let body = if by_path {
         Received::nothing()
     } else {
-        Received::read(body, &import::limits(api, route, peer.id())).await
+        Received::read(body, &import::limits(api, route, who)).await
     };
     let mut call = Call {
         service: &api.service,
-        who: peer.id(),
+        who,
         body,
         record,
         mode: Mode::of(&head.headers),
@@ -118,7 +110,7 @@ async fn answer(
     (Some(route), handle(route, &mut call, (secret, query), busy).await)
 }
 
-async fn handle(route: Route, call: &mut Call<'_>, (secret, query): (&str, &str), busy: Busy) -> Answer {
+async fn handle(route: Route, call: &mut Call<'_>, (secret, query): (&str, &str), busy: &Busy) -> Answer {
     match route {
         Route::PutSecret => Answer::of(secrets::put(call).await),
         Route::GetSecret => Answer::of(secrets::get(call)),
@@ -149,11 +141,11 @@ async fn handle(route: Route, call: &mut Call<'_>, (secret, query): (&str, &str)
         Route::ConfirmRekey => Answer::of(rekey::confirm(call).await),
         Route::CancelRekey => Answer::of(rekey::cancel(call).await),
         Route::Backup => match backup::take(call, busy) {
-            Ok(body) => Answer::stream(body, MEDIA_TYPE),
+            Ok(body) => Answer::stream(call.record.streamed(route, body), MEDIA_TYPE),
             Err(refused) => Answer::refusal::<ErrorBody>(refused),
         },
         Route::WatchPolicies => match feed::watch(call, busy) {
-            Ok(body) => Answer::stream(body, NDJSON),
+            Ok(body) => Answer::stream(call.record.streamed(route, body), NDJSON),
             Err(refused) => Answer::refusal::<ErrorBody>(refused),
         },
     }

@@ -1,5 +1,6 @@
 //! The policy feed over HTTP: one JSON object per line, for as long as the follower may follow.
-use axum::body::Body;
+use std::io;
+
 use bytes::Bytes;
 use futures::stream;
 use spike_policy::Generation;
@@ -7,12 +8,13 @@ use spike_wire::feed::{Delta, FeedPolicy, Heartbeat, Line, Snapshot, WatchReques
 use spike_wire::go_json;
 use uuid::Uuid;
 
+use super::answer::{self, Body};
 use super::call::Call;
 use super::connection::Busy;
 use crate::service::{Feed, FeedLine, Guard, Refused};
 
 /// Begins the feed. `busy` says that the connection is in use and when it ends.
-pub(super) fn watch(call: &mut Call<'_>, busy: Busy) -> Result<Body, Refused> {
+pub(super) fn watch(call: &mut Call<'_>, busy: &Busy) -> Result<Body, Refused> {
     let request: WatchRequest = call.decode()?;
     let permit = call.permit(Guard::watch_policies)?;
     let have = request
@@ -21,10 +23,10 @@ pub(super) fn watch(call: &mut Call<'_>, busy: Busy) -> Result<Body, Refused> {
         .ok()
         .zip(request.generation.map(Generation));
     let feed = call.service.follow(&permit, have);
-    Ok(Body::from_stream(stream::unfold((feed, busy), next)))
+    Ok(answer::streamed(stream::unfold((feed, busy.clone()), next)))
 }
 
-async fn next((mut feed, busy): (Feed, Busy)) -> Option<(Result<Bytes, serde_json::Error>, (Feed, Busy))> {
+async fn next((mut feed, busy): (Feed, Busy)) -> Option<(io::Result<Bytes>, (Feed, Busy))> {
     let lines = tokio::select! {
         lines = feed.next() => lines?,
         () = busy.ending() => return None,
@@ -32,7 +34,7 @@ async fn next((mut feed, busy): (Feed, Busy)) -> Option<(Result<Bytes, serde_jso
     Some((text_of(&lines), (feed, busy)))
 }
 
-fn text_of(lines: &[FeedLine]) -> Result<Bytes, serde_json::Error> {
+fn text_of(lines: &[FeedLine]) -> io::Result<Bytes> {
     let mut text = Vec::new();
     for line in lines {
         text.extend_from_slice(&go_json::encode(&line_of(line))?);

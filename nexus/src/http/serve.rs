@@ -3,18 +3,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use spike_identity::{Acceptor, Identity, ServerOptions};
 use spike_runtime::CancellationToken;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use super::Api;
 use super::audit::Remote;
 use super::connection::{self, Context};
 use super::peers::Peers;
 use super::turned_away::TurnedAway;
-use super::{Api, dispatch};
 
 /// How long the accept loop rests when the system is out of something (file descriptors, mostly).
 const REST: Duration = Duration::from_millis(50);
@@ -24,7 +23,6 @@ const REST: Duration = Duration::from_millis(50);
 pub(crate) struct Server {
     listener: TcpListener,
     acceptor: Acceptor,
-    api: Api,
     context: Context,
     peers: Peers,
     places: Arc<Semaphore>,
@@ -37,17 +35,14 @@ impl Server {
         let mut options = ServerOptions::new(&[b"h2", b"http/1.1"]);
         options.timeout = api.limits.handshake;
         let context = Context {
-            router: Router::new().fallback(dispatch::dispatch).with_state(api.clone()),
-            clock: Arc::clone(api.service.clock()),
-            limits: api.limits,
             turned_away: TurnedAway::new(api.audit.clone(), Arc::clone(api.service.clock())),
             stop: CancellationToken::new(),
+            api: Arc::new(api),
         };
         Self {
             listener,
             acceptor: identity.acceptor(options),
-            places: Arc::new(Semaphore::new(api.limits.connections)),
-            api,
+            places: Arc::new(Semaphore::new(context.api.limits.connections)),
             context,
             peers: Peers::default(),
             connections: TaskTracker::new(),
@@ -87,13 +82,12 @@ impl Server {
         let remote = Remote(Some(address));
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             // Closing at once tells the client more than a backlog that nobody empties.
-            self.api.metrics.handshake("no_place");
+            self.context.api.metrics.handshake("no_place");
             self.context.turned_away.tell((None, remote), "no_place", "");
             return;
         };
         let guest = Guest {
             acceptor: self.acceptor.clone(),
-            api: self.api.clone(),
             context: self.context.clone(),
             peers: self.peers.clone(),
             _place: place,
@@ -111,7 +105,6 @@ impl Server {
 /// A connection that has a place, but not yet an identity.
 struct Guest {
     acceptor: Acceptor,
-    api: Api,
     context: Context,
     peers: Peers,
     _place: OwnedSemaphorePermit,
@@ -119,6 +112,7 @@ struct Guest {
 
 impl Guest {
     async fn serve(self, stream: TcpStream, remote: Remote) {
+        let api = Arc::clone(&self.context.api);
         // Answers are small and written whole: waiting to fill a segment only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot switch off delayed sending");
@@ -126,21 +120,21 @@ impl Guest {
         let (stream, peer) = match self.acceptor.accept(stream).await {
             Ok(accepted) => accepted,
             Err(error) => {
-                self.api.metrics.handshake(error.label());
+                api.metrics.handshake(error.label());
                 let more = error.to_string();
                 self.context.turned_away.tell((None, remote), error.label(), &more);
                 tracing::debug!(%error, "refused a connection");
                 return;
             }
         };
-        let Some(seat) = self.peers.seat(peer.id(), self.api.limits.connections_per_peer) else {
-            self.api.metrics.handshake("too_many");
+        let Some(seat) = self.peers.seat(peer.id(), api.limits.connections_per_peer) else {
+            api.metrics.handshake("too_many");
             self.context.turned_away.tell((Some(peer.id()), remote), "too_many", "");
             tracing::warn!(peer = %peer.id(), "closed a connection of a peer that has too many");
             return;
         };
-        self.api.metrics.handshake("ok");
-        let _open = self.api.metrics.open_connection();
+        api.metrics.handshake("ok");
+        let _open = api.metrics.open_connection();
         connection::serve(stream, (peer, remote), &seat, self.context).await;
     }
 }

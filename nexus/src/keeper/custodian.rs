@@ -1,9 +1,11 @@
 //! The task beside the server: it asks the Keepers until the store is open, and sends them their shards from then on.
 use std::time::Duration;
 
+use spike_audit::Journal;
 use spike_runtime::logging::LIFECYCLE;
 use tokio::sync::watch;
 
+use super::diary::Diary;
 use super::keepers::{Answer, Contributed, Keepers};
 use super::rebuild::{Rebuilt, rebuild};
 use crate::store::{Health, SharesError, Store, Unavailable, UnsealStoreError};
@@ -20,6 +22,7 @@ pub(crate) struct Custodian {
     keepers: Keepers,
     store: Store,
     update_interval: Duration,
+    diary: Diary,
 }
 
 /// How a round of questions ended.
@@ -35,11 +38,19 @@ impl Custodian {
             keepers,
             store,
             update_interval,
+            diary: Diary::default(),
         }
     }
 
+    /// The same, recording there how it opens the store and what it gives to whom.
+    #[must_use]
+    pub(crate) fn recorded_in(mut self, audit: &Journal) -> Self {
+        self.diary = Diary::of(audit.clone());
+        self
+    }
+
     /// Works until the store has ended.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let mut health = self.store.health();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -72,7 +83,7 @@ impl Custodian {
     }
 
     /// One round of questions.
-    async fn ask(&self) -> Round {
+    async fn ask(&mut self) -> Round {
         let shares = noted(self.keepers.collect().await);
         let sharing = self.keepers.sharing();
         if shares.len() < usize::from(sharing.threshold()) {
@@ -104,13 +115,16 @@ impl Custodian {
     }
 
     /// Tries one key. It may make a new database only when it is the only one.
-    async fn open(&self, rebuilt: Rebuilt, alone: bool) -> bool {
+    async fn open(&mut self, rebuilt: Rebuilt, alone: bool) -> bool {
         let Rebuilt { key, of, not_of } = rebuilt;
         let opened = if alone {
             self.store.unseal_or_create(key).await
         } else {
             self.store.unseal(key).await
         };
+        let refused = opened.as_ref().err().map(ToString::to_string);
+        self.diary
+            .note("unsealed", format!("store, with the shards of {}", named(&of)), refused);
         match opened {
             Ok(()) => {
                 tracing::info!(target: LIFECYCLE, keepers = ?of, "unsealed with the Keepers' shards");
@@ -140,7 +154,7 @@ impl Custodian {
     }
 
     /// Sends every Keeper its shard; whether all have taken it, or none can.
-    async fn send(&self) -> bool {
+    async fn send(&mut self) -> bool {
         let turn = self.keepers.turn().await;
         let shares = match turn.shares(|| self.store.shares(self.keepers.sharing())) {
             Ok(shares) => shares,
@@ -151,9 +165,30 @@ impl Custodian {
             Err(SharesError::Unavailable(why)) => return why == Unavailable::Closed,
         };
         let sent = turn.send(&shares).await;
+        drop(turn);
         note(&sent);
+        self.record(&sent);
         sent.is_complete()
     }
+
+    /// Who holds a shard of the key in force, and who does not.
+    fn record(&mut self, sent: &Contributed) {
+        let (took, others): (Vec<_>, Vec<_>) = sent.answers.iter().partition(|answer| answer.said.is_ok());
+        let took: Vec<u16> = took.iter().map(|answer| answer.id).collect();
+        let refused = others.iter().filter_map(|answer| {
+            let error = answer.said.as_ref().err()?;
+            Some(format!("Keeper {}: {error}", answer.id))
+        });
+        let refused: Vec<String> = refused.collect();
+        let refused = (!refused.is_empty()).then(|| refused.join("; "));
+        self.diary.note("shards_given", named(&took), refused);
+    }
+}
+
+/// `Keepers 1, 2`
+fn named(ids: &[u16]) -> String {
+    let ids: Vec<String> = ids.iter().map(u16::to_string).collect();
+    format!("Keepers {}", ids.join(", "))
 }
 
 /// The shares among the answers; the log says what the other Keepers answered.

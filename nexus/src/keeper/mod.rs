@@ -13,6 +13,7 @@
 mod call;
 mod custodian;
 mod custody;
+mod diary;
 mod keepers;
 mod peers;
 pub(crate) mod rebuild;

@@ -2,9 +2,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use spike_audit::{Journal, Outcome};
 use spike_runtime::logging::LIFECYCLE;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::{Keeps, Permitted, Refused, Service, TakeBackup};
 use crate::store::{BackupError, Health, Store, Taken};
@@ -54,14 +55,15 @@ impl Service {
             .try_acquire_owned()
             .map_err(|_| Refused::NotReady("another backup is being taken"))?;
         let (sender, pieces) = mpsc::channel(AHEAD);
-        let (store, now) = (self.store.clone(), self.now());
+        let (store, now, audit) = (self.store.clone(), self.now(), self.audit.clone());
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
             let give = |piece: Option<Bytes>| runtime.block_on(given(&store, &sender, piece));
             let taken = store
                 .backup(now, &mut |piece| give(Some(piece.into())))
                 .and_then(|taken| give(None).map(|()| taken));
-            report(taken, turn);
+            drop(turn);
+            report(taken, &store, &audit);
         });
         Ok(Pieces { pieces, ended: false })
     }
@@ -77,16 +79,23 @@ async fn given(store: &Store, to: &mpsc::Sender<Option<Bytes>>, piece: Option<By
     sent.then_some(()).ok_or(BackupError::Cut)
 }
 
-fn report(taken: Result<Taken, BackupError>, turn: OwnedSemaphorePermit) {
-    drop(turn);
+fn report(taken: Result<Taken, BackupError>, store: &Store, audit: &Journal) {
+    let id = store.id();
     match taken {
-        Ok(taken) => tracing::info!(
-            target: LIFECYCLE,
-            rows = taken.rows,
-            bytes = taken.bytes,
-            generation = taken.header.generation,
-            "a backup was taken"
-        ),
-        Err(error) => tracing::warn!(target: LIFECYCLE, %error, "a backup was begun and not finished"),
+        Ok(Taken { header, rows, bytes }) => {
+            let generation = header.generation;
+            tracing::info!(target: LIFECYCLE, rows, bytes, generation, "a backup was taken");
+            let subject = format!("store {id}, generation {generation}: {rows} rows, {bytes} bytes");
+            audit.happened("backup_taken", &subject, Outcome::Ok);
+        }
+        Err(error) => {
+            tracing::warn!(target: LIFECYCLE, %error, "a backup was begun and not finished");
+            let (subject, why) = (format!("store {id}"), error.to_string());
+            let outcome = match error {
+                BackupError::Cut => Outcome::CutOff(&why),
+                BackupError::Unavailable(_) => Outcome::Failed(&why),
+            };
+            audit.happened("backup_taken", &subject, outcome);
+        }
     }
 }

@@ -22,6 +22,7 @@ mod secrets;
 
 use std::sync::Arc;
 
+use spike_audit::Journal;
 use spike_policy::{Generation, PolicySet, Roles, UnixMillis};
 use spike_runtime::clock::SharedClock;
 use tokio::sync::{Mutex, Semaphore};
@@ -88,6 +89,8 @@ pub struct Service {
     shares: Arc<Mutex<Vec<Share>>>,
     /// Where the root key is kept.
     keys: rekey::Keys,
+    /// Where it is recorded what goes on behind the calls.
+    audit: Journal,
 }
 
 impl Service {
@@ -101,6 +104,7 @@ impl Service {
             backups: Arc::new(Semaphore::new(1)),
             shares: Arc::default(),
             keys: rekey::Keys::kept_by(Arc::new(ByHand(Keeping::Nobody))),
+            audit: Journal::off(),
         }
     }
 
@@ -111,6 +115,12 @@ impl Service {
             keys: rekey::Keys::kept_by(custody),
             ..self
         }
+    }
+
+    /// The same, recording there what goes on behind the calls.
+    #[must_use]
+    pub fn recorded_in(self, audit: Journal) -> Self {
+        Self { audit, ..self }
     }
 
     /// Whether requests can be served at all.

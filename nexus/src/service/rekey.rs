@@ -5,6 +5,7 @@
 //! the second step is theirs: they hand the new shares in, and until then the old ones go on working.
 use std::sync::Arc;
 
+use spike_audit::{Journal, Outcome};
 use spike_runtime::logging::LIFECYCLE;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
@@ -126,6 +127,7 @@ impl Service {
             store: self.store.clone(),
             custody: Arc::clone(&self.keys.custody),
             sharing: self.rules.sharing,
+            audit: self.audit.clone(),
         };
         tokio::spawn(change.run(changing))
             .await
@@ -159,11 +161,16 @@ impl Service {
         let key = key.map_err(|fault| Refused::invalid(fault.to_string()))?;
         self.store.finish_rekey(Arc::new(key)).await.map_err(confirm_refused)?;
         changing.new = None;
+        self.record_rekey("rekey_finished", Outcome::Ok);
         tracing::info!(target: LIFECYCLE, "operators have confirmed the new root key; the old one opens nothing any more");
         Ok(Confirmed {
             collected: needed,
             remaining: 0,
         })
+    }
+
+    fn record_rekey(&self, what: &'static str, outcome: Outcome<'_>) {
+        self.audit.happened(what, &kept_by(self.keeping()), outcome);
     }
 
     /// Takes a change of the root key back: the old one stays, the new one opens nothing any more.
@@ -181,6 +188,7 @@ impl Service {
         }
         self.store.undo_rekey().await?;
         *changing = Changing::default();
+        self.record_rekey("rekey_taken_back", Outcome::Ok);
         tracing::info!(target: LIFECYCLE, "the change of the root key was canceled; the old one stays");
         Ok(())
     }
@@ -191,6 +199,8 @@ struct Change {
     store: Store,
     custody: Arc<dyn Custody>,
     sharing: Sharing,
+    /// Who asked may be gone before the end.
+    audit: Journal,
 }
 
 impl Change {
@@ -212,12 +222,14 @@ impl Change {
                 changing.new = Some(Arc::clone(&new));
                 self.store.finish_rekey(new).await?;
                 changing.new = None;
+                self.record("rekey_finished", Outcome::Ok);
                 tracing::info!(target: LIFECYCLE, "the root key was changed; the old one opens nothing any more");
                 Ok(Rekeyed::Done)
             }
             Ok(HandedOver::ByHand) => self.by_hand(&new),
             Err(error) => {
                 tracing::error!(target: LIFECYCLE, %error, "the new root key did not get to where it is kept");
+                self.record("rekey_handed_over", Outcome::Failed(&error.to_string()));
                 self.take_back(old, new, &mut changing).await
             }
         }
@@ -233,11 +245,17 @@ impl Change {
             changing.new = Some(Arc::clone(&new));
         }
         begun?;
+        self.record("rekey_begun", Outcome::Ok);
         Ok(new)
+    }
+
+    fn record(&self, what: &'static str, outcome: Outcome<'_>) {
+        self.audit.happened(what, &kept_by(self.custody.keeping()), outcome);
     }
 
     fn by_hand(&self, new: &RootKey) -> Result<Rekeyed, Refused> {
         tracing::info!(target: LIFECYCLE, "a new root key was handed out; the old one stays until it is confirmed");
+        self.record("rekey_handed_over", Outcome::Ok);
         if self.custody.keeping() == Keeping::Credential {
             return Ok(Rekeyed::Key(new.copy()));
         }
@@ -259,16 +277,23 @@ impl Change {
                 %error,
                 "it could not be taken back either: the store opens with both keys; ask for the change again"
             );
+            self.record("rekey_taken_back", Outcome::Failed(&error.to_string()));
             changing.new = Some(new);
             return Err(Refused::Internal(
                 "the change of the root key is in the middle: ask for it again",
             ));
         }
         self.store.undo_rekey().await?;
+        self.record("rekey_taken_back", Outcome::Ok);
         Err(Refused::Internal(
             "the new root key could not be kept, so the old one stays",
         ))
     }
+}
+
+/// Whose root key is changed, for the audit.
+fn kept_by(keeping: Keeping) -> String {
+    format!("root key, kept by {}", keeping.as_str())
 }
 
 fn confirm_refused(error: WriteError) -> Refused {

@@ -1,10 +1,14 @@
 //! Taking the root key back, share by share.
+use spike_audit::Outcome;
 use spike_runtime::logging::LIFECYCLE;
 use zeroize::Zeroizing;
 
 use super::{Permitted, Refused, RestoreKey, Service};
 use crate::store::UnsealStoreError;
 use crate::vault::{RootKey, Share};
+
+/// Who opened it, for the audit.
+const BY_OPERATORS: &str = "store, with operators' shards";
 
 /// How far a restoration is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +66,12 @@ impl Service {
         } else {
             self.store.unseal(key).await
         };
+        if let Err(error) = &unsealed {
+            self.audit
+                .happened("unsealed", BY_OPERATORS, Outcome::Refused(&error.to_string()));
+        }
         unsealed.map_err(refused)?;
+        self.audit.happened("unsealed", BY_OPERATORS, Outcome::Ok);
         tracing::info!(target: LIFECYCLE, "operators have restored the root key");
         Ok(Restored {
             collected: needed,

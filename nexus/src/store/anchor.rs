@@ -8,29 +8,33 @@
 //! microseconds and survives the end of the process. A thread has it synced within a second. So what is caught is
 //! every copy that is older than the last answered commit, and after a loss of power every copy that is older than
 //! about a second before it. Who can put back an older anchor *together* with the older file is not caught.
+mod error;
 mod slots;
 mod syncer;
+mod volume;
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use spike_audit::{Journal, Outcome};
 use spike_policy::Generation;
 use spike_runtime::logging::LIFECYCLE;
-use uuid::Uuid;
 
+pub use self::error::AnchorError;
+use self::error::failed;
 use self::slots::Slots;
 pub(super) use self::slots::{Found, Mark};
 use self::syncer::Syncer;
+pub(super) use self::volume::{Files, Sheet, Volume};
 use super::disk::Disk;
 use super::ledger::Manifest;
 use super::open::{OpenError, Opened, storage};
 use super::options::Tuning;
 use super::slots::keyring_rows;
 use super::tables::{self, RowWrite, WriteFailure};
-use crate::vault::private_file::{Draft, ensure_directory_of, open_to_write, sync_directory_of};
+use crate::vault::private_file::temporary_of;
 use crate::vault::{RootKey, SealError, Vault};
 
 /// How far the numbers jump when a copy that may not be the newest one is accepted: no other copy of the same store
@@ -48,73 +52,16 @@ pub struct Anchoring {
     pub accept_rollback: bool,
 }
 
-/// Why a database was not opened: it may not be the newest copy. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum AnchorError {
-    /// The database ends before the anchor.
-    #[error(
-        "anchor `{path}`: the database is older than it: it ends at transaction {found}, and transaction {seen} was \
-         answered; put back the newest copy, or start once with --accept-rollback to go on from the older state"
-    )]
-    RolledBack {
-        /// The anchor.
-        path: PathBuf,
-        /// The last transaction in the database.
-        found: u64,
-        /// The last one that the anchor has seen.
-        seen: u64,
-    },
-    /// The database has an anchor, and it is not there.
-    #[error(
-        "anchor `{0}`: it is gone, so nobody can tell whether the database is the newest copy; bring it back (is its \
-         volume mounted?), or start once with --accept-rollback to go on with a new one"
-    )]
-    Gone(PathBuf),
-    /// It is there, and the database is not.
-    #[error(
-        "anchor `{0}`: it is there, but its database is not; restore a backup, or remove the anchor to start a new \
-         database"
-    )]
-    NoDatabase(PathBuf),
-    /// It was made for another database.
-    #[error(
-        "anchor `{path}`: it belongs to the database {theirs}, and this one is {ours}; give each database its own \
-         nexus.store.anchor, or start once with --accept-rollback to go on with a new anchor"
-    )]
-    OfAnother {
-        /// The anchor.
-        path: PathBuf,
-        /// Whose it is.
-        theirs: Uuid,
-        /// Which database was opened.
-        ours: Uuid,
-    },
-    /// It was altered, or is no anchor.
-    #[error(
-        "anchor `{0}`: it was altered, or is no anchor: it does not verify; bring back the right file, or start once \
-         with --accept-rollback to go on with a new one"
-    )]
-    Damaged(PathBuf),
-    /// The operating system refused.
-    #[error("anchor `{path}`: could not {action}: {source}")]
-    Io {
-        /// The anchor.
-        path: PathBuf,
-        /// What failed.
-        action: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 /// The open anchor. Only the writer has it.
 pub(super) struct Anchor {
-    file: Arc<File>,
+    file: Arc<dyn Sheet>,
     slots: Slots,
     syncer: Syncer,
     failing: bool,
     /// The generation that was gone on from, if the database may not have been the newest copy.
     accepted: Option<Generation>,
+    path: PathBuf,
+    audit: Journal,
 }
 
 impl fmt::Debug for Anchor {
@@ -131,41 +78,62 @@ impl Anchor {
 
     /// Notes a durable commit. A failure is told once and changes nothing else: the database is the truth.
     pub(super) fn note(&mut self, vault: &Vault, manifest: &Manifest) {
-        match self.slots.write(&self.file, vault, manifest) {
+        match self.slots.write(&*self.file, vault, manifest) {
             Ok(()) => {
                 self.syncer.wake();
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("the anchor is written again");
+                    self.tell(manifest);
                 }
             }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::error!(%error, "could not write the anchor: rollbacks from here on would not be noticed");
-                }
-            }
+            Err(error) => self.fail(&error),
         }
     }
 
+    /// Waits until the last mark is durable. Before an old key term goes: a mark under that one could not be verified any
+    /// more, and would look altered after a loss of power.
+    pub(super) fn secure(&mut self) {
+        if let Err(error) = self.file.sync() {
+            self.fail(&error);
+        }
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!(%error, "could not write the anchor: rollbacks from here on would not be noticed");
+            let (path, why) = (self.path.display().to_string(), error.to_string());
+            self.audit.happened("anchor_written", &path, Outcome::Failed(&why));
+        }
+    }
+
+    /// Says in the audit what it says itself. Not for each commit: those are calls, and have lines of their own.
+    fn tell(&self, manifest: &Manifest) {
+        let (path, revision, generation) = (self.path.display(), manifest.revision, manifest.generation.0);
+        let subject = format!("{path}: transaction {revision}, generation {generation}");
+        self.audit.happened("anchor_written", &subject, Outcome::Ok);
+    }
+
     /// Opens or creates the file and puts this database's mark into it, durably.
-    pub(super) fn place(path: &Path, vault: &Vault, manifest: &Manifest) -> Result<Self, AnchorError> {
+    pub(super) fn place(
+        (volume, path): (&dyn Volume, &Path),
+        vault: &Vault,
+        manifest: &Manifest,
+    ) -> Result<Self, AnchorError> {
         let io = |action| move |source| failed(path, action, source);
-        let file = match open_to_write(path) {
-            Ok(file) => file,
+        let (file, mut slots) = match volume.open(path) {
+            Ok(file) => {
+                let slots = Slots::after(&*file, vault).map_err(io("read it"))?;
+                (file, slots)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                ensure_directory_of(path).map_err(io("create its directory"))?;
-                let (draft, file) = Draft::create(path).map_err(io("create it"))?;
-                Slots::clear(&file).map_err(io("write it"))?;
-                draft.publish(&file).map_err(io("create it"))?;
-                file
+                create((volume, path), vault, manifest).map_err(io("create it"))?
             }
             Err(error) => return Err(failed(path, "open it", error)),
         };
-        let mut slots = Slots::after(&file, vault).map_err(io("read it"))?;
-        slots.write(&file, vault, manifest).map_err(io("write it"))?;
-        file.sync_all()
-            .and_then(|()| sync_directory_of(path))
+        slots.write(&*file, vault, manifest).map_err(io("write it"))?;
+        file.sync()
+            .and_then(|()| volume.sync_names(path))
             .map_err(io("write it"))?;
-        let file = Arc::new(file);
         let syncer = Syncer::start(Arc::clone(&file)).map_err(io("watch it"))?;
         Ok(Self {
             file,
@@ -173,14 +141,43 @@ impl Anchor {
             syncer,
             failing: false,
             accepted: None,
+            path: path.to_owned(),
+            audit: Journal::off(),
         })
     }
 }
 
+/// A new anchor. It takes its name when it says something: without a mark it would be a damaged one.
+fn create(
+    (volume, path): (&dyn Volume, &Path),
+    vault: &Vault,
+    manifest: &Manifest,
+) -> io::Result<(Arc<dyn Sheet>, Slots)> {
+    let draft = temporary_of(path)?;
+    let file = volume.create(&draft)?;
+    let made = || {
+        Slots::clear(&*file)?;
+        let mut slots = Slots::after(&*file, vault)?;
+        slots.write(&*file, vault, manifest)?;
+        file.sync()?;
+        volume.rename(&draft, path)?;
+        volume.sync_names(path)?;
+        Ok(slots)
+    };
+    match made() {
+        Ok(slots) => Ok((file, slots)),
+        Err(error) => {
+            // It has its name already, or nobody needs it.
+            drop(volume.remove(&draft));
+            Err(error)
+        }
+    }
+}
+
 /// What the anchor at this place says. [`Found::Nothing`] when there is none.
-pub(super) fn look(path: &Path, vault: &Vault) -> Result<Found, AnchorError> {
-    match open_to_write(path) {
-        Ok(file) => Found::read(&file, vault).map_err(|source| failed(path, "read it", source)),
+pub(super) fn look((volume, path): (&dyn Volume, &Path), vault: &Vault) -> Result<Found, AnchorError> {
+    match volume.open(path) {
+        Ok(file) => Found::read(&*file, vault).map_err(|source| failed(path, "read it", source)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
         Err(source) => Err(failed(path, "open it", source)),
     }
@@ -204,7 +201,7 @@ pub(super) fn open(disk: &Disk, root: &RootKey, tuning: &Tuning) -> Result<Opene
         let Some(anchoring) = tuning.anchor.as_ref().filter(|anchoring| !anchoring.accept_rollback) else {
             return Ok(());
         };
-        let found = look(&anchoring.path, vault)?;
+        let found = look((&*tuning.volume, &anchoring.path), vault)?;
         match objection(&anchoring.path, &found, vault, manifest) {
             Some(objection) => Err(objection.into()),
             None => Ok(()),
@@ -214,33 +211,31 @@ pub(super) fn open(disk: &Disk, root: &RootKey, tuning: &Tuning) -> Result<Opene
 }
 
 /// Has the anchor follow a database that was just opened, after accepting what was said to be accepted.
-pub(super) fn settle(
-    path: &Path,
-    anchoring: Option<&Anchoring>,
-    opened: &mut Opened,
-) -> Result<Option<Anchor>, OpenError> {
-    let Some(anchoring) = anchoring else {
+pub(super) fn settle(path: &Path, tuning: &Tuning, opened: &mut Opened) -> Result<Option<Anchor>, OpenError> {
+    let Some(anchoring) = &tuning.anchor else {
         if opened.manifest.anchored {
             tracing::warn!("the database has no anchor any more: a rolled back file would not be noticed");
             opened.manifest.anchored = false;
             commit(path, opened, Vec::new())?;
+            let database = path.display().to_string();
+            tuning.audit.happened("anchor_given_up", &database, Outcome::Ok);
         }
         return Ok(None);
     };
-    let found = look(&anchoring.path, &opened.vault)?;
+    let place = (&*tuning.volume, anchoring.path.as_path());
+    let found = look(place, &opened.vault)?;
     let objection = objection(&anchoring.path, &found, &opened.vault, &opened.manifest);
     let mut accepted = None;
     match (objection, anchoring.accept_rollback) {
         (Some(objection), false) => return Err(objection.into()),
-        (Some(objection), true) => accepted = Some(accept(path, &objection, &found, opened)?),
+        (Some(objection), true) => accepted = Some(accept((path, place), &objection, &found, opened)?),
         (None, true) => tracing::warn!(
             target: LIFECYCLE,
             "the database is the newest copy: there is nothing to accept; start without --accept-rollback"
         ),
         (None, false) => {}
     }
-    let place = |opened: &Opened| Anchor::place(&anchoring.path, &opened.vault, &opened.manifest);
-    let mut anchor = place(opened)?;
+    let mut anchor = Anchor::place(place, &opened.vault, &opened.manifest)?;
     anchor.accepted = accepted;
     if !opened.manifest.anchored {
         // The anchor lies there before the database says that it must.
@@ -248,6 +243,8 @@ pub(super) fn settle(
         commit(path, opened, Vec::new())?;
         anchor.note(&opened.vault, &opened.manifest);
     }
+    anchor.audit = tuning.audit.clone();
+    anchor.tell(&opened.manifest);
     Ok(Some(anchor))
 }
 
@@ -286,13 +283,23 @@ impl Mark {
 }
 
 /// Goes on from an older copy. Gives the generation that it has.
-fn accept(path: &Path, objection: &AnchorError, found: &Found, opened: &mut Opened) -> Result<Generation, OpenError> {
+fn accept(
+    (path, place): (&Path, (&dyn Volume, &Path)),
+    objection: &AnchorError,
+    found: &Found,
+    opened: &mut Opened,
+) -> Result<Generation, OpenError> {
     let before = opened.manifest.generation;
     let floor = match found {
         Found::Mark(mark) => mark.floor(),
         Found::Nothing | Found::OfAnother(_) | Found::Damaged => (0, Generation(0)),
     };
     let rows = leap(opened, floor)?;
+    if let AnchorError::RolledBack { .. } = objection {
+        // First, or a crash in between would leave a mark whose term this copy has given to another key: that would
+        // look altered. As it is, such a crash leaves a database that is older than its anchor, as before.
+        drop(Anchor::place(place, &opened.vault, &opened.manifest)?);
+    }
     commit(path, opened, rows)?;
     tracing::warn!(
         target: LIFECYCLE,
@@ -328,12 +335,4 @@ pub(super) fn commit(path: &Path, opened: &mut Opened, mut rows: Vec<RowWrite>) 
     tables::write(&opened.db, &rows).map_err(|failure| match failure {
         WriteFailure::NothingWritten(error) | WriteFailure::Unknown(error) => storage(path, error),
     })
-}
-
-fn failed(path: &Path, action: &'static str, source: io::Error) -> AnchorError {
-    AnchorError::Io {
-        path: path.to_owned(),
-        action,
-        source,
-    }
 }

@@ -29,6 +29,7 @@ impl Store {
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let mut tuning = Tuning::new(options.max_versions, options.queue);
         tuning.anchor = options.anchor;
+        tuning.audit = options.audit;
         let disk = Disk::File(options.path);
         match &options.root_key {
             RootKeySource::Operators if !disk.exists()? => {
@@ -81,8 +82,8 @@ impl Store {
     }
 
     pub(super) fn start_opened(disk: Disk, (mut opened, root): Settled, tuning: Tuning) -> Result<Self, OpenError> {
-        let anchor = anchor::settle(disk.path(), tuning.anchor.as_ref(), &mut opened)?;
-        let reseal = Reseal::of(&opened.vault);
+        let anchor = anchor::settle(disk.path(), &tuning, &mut opened)?;
+        let reseal = Reseal::of(&opened.vault, &tuning.audit);
         let (state, committed) = State::new(opened, Arc::clone(&root));
         state.note_accepted(anchor.as_ref().and_then(Anchor::accepted));
         let state = Arc::new(state);

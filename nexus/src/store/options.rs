@@ -1,11 +1,13 @@
 //! How a store is opened.
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use spike_audit::Journal;
 use spike_runtime::{SharedClock, SystemClock};
 
-use super::anchor::Anchoring;
+use super::anchor::{Anchoring, Files, Volume};
 use super::unfinished::Unfinished;
 use crate::vault::{RootKeySource, SealLimits};
 
@@ -22,6 +24,8 @@ pub struct Options {
     pub queue: NonZeroUsize,
     /// Where the newest transaction is noted outside the database; nowhere when `None`.
     pub anchor: Option<Anchoring>,
+    /// Where it is recorded what the store does without being asked.
+    pub audit: Journal,
 }
 
 impl Options {
@@ -33,6 +37,7 @@ impl Options {
             max_versions: default_max_versions(),
             queue: default_queue(),
             anchor: None,
+            audit: Journal::off(),
         }
     }
 }
@@ -52,6 +57,9 @@ pub(super) struct Tuning {
     pub(super) max_versions: NonZeroU32,
     pub(super) queue: NonZeroUsize,
     pub(super) anchor: Option<Anchoring>,
+    /// Where the anchor lies.
+    pub(super) volume: Arc<dyn Volume>,
+    pub(super) audit: Journal,
     pub(super) seal_limits: SealLimits,
     pub(super) unfinished: Unfinished,
     /// Pauses before each attempt to reopen; when they are used up the store has failed.
@@ -67,6 +75,8 @@ impl Tuning {
             max_versions,
             queue,
             anchor: None,
+            volume: Arc::new(Files),
+            audit: Journal::off(),
             seal_limits: SealLimits::default(),
             unfinished: Unfinished::default(),
             reopen_pauses,

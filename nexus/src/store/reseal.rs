@@ -7,6 +7,7 @@
 use std::ops::{Bound, ControlFlow};
 
 use redb::ReadTransaction;
+use spike_audit::{Journal, Outcome};
 
 use super::jobs::WriteError;
 use super::tables::{Row, RowWrite, Table, seal_row};
@@ -84,10 +85,13 @@ struct Cursor {
 }
 
 impl Reseal {
-    /// From the start, if there are old terms.
-    pub(super) fn of(vault: &Vault) -> Self {
+    /// From the start, if there are old terms: a rotation that the last process did not bring to its end goes on.
+    pub(super) fn of(vault: &Vault, audit: &Journal) -> Self {
         let mut reseal = Self::default();
         reseal.restart(vault);
+        if reseal.now.stage != Stage::Done {
+            audit.happened("rotation_resumed", &data_key(vault), Outcome::Ok);
+        }
         reseal
     }
 
@@ -196,6 +200,11 @@ impl Writer {
                 records = waiting,
                 "records under an old key do not open; the old key is kept"
             );
+            let why = format!("{waiting} records under an old data key do not open; it is kept");
+            let subject = data_key(&self.state.vault());
+            self.tuning
+                .audit
+                .happened("rotation_finished", &subject, Outcome::Failed(&why));
             self.reseal.begin(Stage::Stuck, waiting);
         } else {
             self.reseal.begin(Stage::Sealing, waiting);
@@ -259,10 +268,16 @@ impl Writer {
             }
             Err(error) => return Err(Failure::Refused(error.into())),
         };
+        if let Some(anchor) = &mut self.anchor {
+            anchor.secure();
+        }
         self.commit_keyring(&before, super::slots::keyring_rows(&keyrings))?;
         // Published after the commit: whoever reads what was there before has the vault of then.
         self.publish_vault(vault);
         self.reseal.begin(Stage::Done, 0);
+        self.tuning
+            .audit
+            .happened("rotation_finished", &data_key(&before), Outcome::Ok);
         tracing::info!(term = %before.term(), "every record is sealed under the current data key; the old ones are gone");
         Ok(())
     }
@@ -274,6 +289,11 @@ impl Writer {
             Err(why) => Err(Failure::Unavailable(why)),
         }
     }
+}
+
+/// The data key that a rotation leads to, for the audit.
+pub(super) fn data_key(vault: &Vault) -> String {
+    format!("data key {}", vault.term())
 }
 
 /// The row, if its record is under a term before the current one.

@@ -94,9 +94,9 @@ impl Sealed {
             tracing::info!("created a database under the root key that was brought");
         }
         let mut opened = unfinished::open(&self.disk, root, &self.tuning).map_err(refused)?;
-        let anchor = anchor::settle(self.disk.path(), self.tuning.anchor.as_ref(), &mut opened).map_err(refused)?;
+        let anchor = anchor::settle(self.disk.path(), &self.tuning, &mut opened).map_err(refused)?;
         self.state.note_accepted(anchor.as_ref().and_then(Anchor::accepted));
-        let reseal = Reseal::of(&opened.vault);
+        let reseal = Reseal::of(&opened.vault, &self.tuning.audit);
         self.state.set_progress(reseal.now);
         self.state.meter().sized(self.disk.size());
         let committed = self.state.unsealed(opened, Arc::clone(root));

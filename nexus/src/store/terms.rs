@@ -1,7 +1,10 @@
 //! Key terms as they are used up: the next data key, and messages of callers that are counted in advance.
 use std::sync::Arc;
 
+use spike_audit::Outcome;
+
 use super::jobs::Reserved;
+use super::reseal::data_key;
 use super::slots::keyring_rows;
 use super::writer::{Failure, Writer};
 use crate::vault::{KeyTerm, SealError};
@@ -51,6 +54,8 @@ impl Writer {
                 self.committed.manifest = manifest;
                 self.reseal.restart(&self.state.vault());
                 self.state.set_progress(self.reseal.now);
+                let subject = data_key(&self.state.vault());
+                self.tuning.audit.happened("rotation_begun", &subject, Outcome::Ok);
                 tracing::info!(%term, "started a new data key");
                 Ok(term)
             }

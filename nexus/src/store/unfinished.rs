@@ -12,6 +12,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use spike_audit::{Journal, Outcome};
+
 use super::anchor;
 use super::disk::Disk;
 use super::handle::Store;
@@ -74,13 +76,13 @@ pub(super) fn open(disk: &Disk, root: &Arc<RootKey>, tuning: &Tuning) -> Result<
     let settled = match (opened.slot, tuning.unfinished) {
         (Slot::Next, _) => opened
             .finish_rekey(root)
-            .map(|()| Some("finished: the new key was brought")),
+            .map(|()| Some(("rekey_finished", "finished: the new key was brought"))),
         (Slot::Current, Unfinished::TakenBack) if opened.is_rekeying() => opened
             .undo_rekey()
-            .map(|()| Some("taken back: the old key was brought")),
+            .map(|()| Some(("rekey_taken_back", "taken back: the old key was brought"))),
         (Slot::Current, Unfinished::GoesOn | Unfinished::TakenBack) => Ok(None),
     };
-    report(settled.map_err(|error| failed(disk, error))?);
+    report(settled.map_err(|error| failed(disk, error))?, &tuning.audit);
     Ok(opened)
 }
 
@@ -111,7 +113,7 @@ pub(super) fn open_with_key_file(disk: &Disk, key: &Path, tuning: &Tuning) -> Re
     let mut opened = anchor::open(disk, &root, tuning)?;
     next.adopt()?;
     opened.finish_rekey(&new).map_err(|error| failed(disk, error))?;
-    report(Some("finished"));
+    report(Some(("rekey_finished", "finished")), &tuning.audit);
     Ok((opened, new))
 }
 
@@ -123,8 +125,9 @@ fn settle_without_next(disk: &Disk, root: &Arc<RootKey>, tuning: &Tuning) -> Res
     open(disk, root, &taken_back)
 }
 
-fn report(settled: Option<&'static str>) {
-    if let Some(how) = settled {
+fn report(settled: Option<(&'static str, &'static str)>, audit: &Journal) {
+    if let Some((what, how)) = settled {
+        audit.happened(what, &format!("cut off before, {how}"), Outcome::Ok);
         tracing::warn!(
             target: spike_runtime::logging::LIFECYCLE,
             "a change of the root key that was cut off was {how}"

@@ -25,6 +25,24 @@ pub(crate) fn open_to_write(path: &Path) -> io::Result<File> {
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }
 
+/// A name beside `path` that nobody else draws.
+pub(crate) fn temporary_of(path: &Path) -> io::Result<PathBuf> {
+    let suffix = u64::from_be_bytes(random_bytes::<8>().map_err(io::Error::other)?);
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    Ok(path.with_file_name(format!(".{name}.{suffix:016x}.new")))
+}
+
+/// A new empty file of mode 0600, open to read and write.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?))
+}
+
+/// Gives a file another name. `AlreadyExists` when something has that name: it is not replaced.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
 /// A file under a temporary name, waiting to take its real one. Dropped without [`Draft::publish`], it is removed.
 pub(crate) struct Draft {
     temporary: PathBuf,
@@ -35,11 +53,8 @@ pub(crate) struct Draft {
 impl Draft {
     /// A new empty file of mode 0600 beside `path`, open to read and write.
     pub(crate) fn create(path: &Path) -> io::Result<(Self, File)> {
-        let suffix = u64::from_be_bytes(random_bytes::<8>().map_err(io::Error::other)?);
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.{suffix:016x}.new"));
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(&temporary, flags, Mode::RUSR | Mode::WUSR)?);
+        let temporary = temporary_of(path)?;
+        let file = create_new(&temporary)?;
         Ok((
             Self {
                 temporary,
@@ -53,7 +68,7 @@ impl Draft {
     /// Gives the file its real name, durably. `AlreadyExists` when something has that name: it is not replaced.
     pub(crate) fn publish(mut self, file: &File) -> io::Result<()> {
         file.sync_all()?;
-        rustix::fs::renameat_with(CWD, &self.temporary, CWD, &self.path, RenameFlags::NOREPLACE)?;
+        rename_new(&self.temporary, &self.path)?;
         self.published = true;
         sync_directory_of(&self.path)
     }

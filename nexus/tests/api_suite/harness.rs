@@ -266,6 +266,12 @@ impl Connection {
         Some(answer)
     }
 
+    /// Everything that comes until the server closes.
+    pub(crate) async fn rest(mut self) -> Vec<u8> {
+        while self.more().await {}
+        self.read
+    }
+
     /// The next line of a chunked body, without its end; `None` when the stream is over.
     pub(crate) async fn line(&mut self) -> Option<String> {
         loop {

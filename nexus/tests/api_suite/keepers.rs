@@ -9,10 +9,12 @@ use spike_nexus::config::Backend;
 use spike_nexus::keeper::{Keepers, Peers, Settings};
 use spike_nexus::store::{Options, Store, UnsealStoreError};
 use spike_nexus::vault::{Custody, HandedOver, RootKey, RootKeySource, Share, Sharing};
+use spike_nexus::{Config, Journal};
 use spike_runtime::clock::FakeClock;
 use spike_runtime::metrics::Registry;
 use tempfile::TempDir;
 
+use crate::audited::{Audited, events};
 use crate::harness::{Row, World, roles};
 use crate::keeper::TestKeeper;
 
@@ -87,18 +89,19 @@ impl Field {
     }
 
     fn nexus(&self) -> World {
+        self.audited_nexus(Journal::off())
+    }
+
+    fn audited_nexus(&self, journal: Journal) -> World {
         let (database, settings) = (self.database(), self.settings());
-        World::of(
-            &self.authority,
-            |config| {
-                config.backend = Backend::Redb {
-                    database,
-                    root_key: RootKeySource::Keepers,
-                };
-                config.keepers = Some(settings);
-            },
-            &clock(),
-        )
+        let change = |config: &mut Config| {
+            config.backend = Backend::Redb {
+                database,
+                root_key: RootKeySource::Keepers,
+            };
+            config.keepers = Some(settings);
+        };
+        World::open(&self.authority, (change, journal), &clock())
     }
 
     /// A database under the key file's key, made before there were Keepers.
@@ -469,4 +472,56 @@ async fn whatever_a_cut_off_change_of_the_root_key_leaves_behind_opens_and_is_se
         tried += 1;
     }
     assert_eq!(tried, 4);
+}
+
+#[tokio::test]
+async fn the_audit_says_once_how_keepers_opened_it_and_who_holds_a_shard() {
+    let field = Field::new().await;
+    field.database_under(7).await;
+    let audited = Audited::new(|_| {});
+    // Shards that prove each other, of a key that is not this database's; they are asked for again and again.
+    field.bootstrap(&[(1, 9), (2, 9), (3, 9)]);
+    field.keepers[1].refuse();
+    let mut world = field.audited_nexus(audited.journal.clone());
+    asked(&field.keepers[2], 3).await;
+    field.bootstrap(&[(1, 7), (2, 7), (3, 7)]);
+    world.readiness.ready().await;
+    field.keepers[0].given(1).await;
+    while !audited.memory.text().contains("shards_given") {
+        tokio::task::yield_now().await;
+    }
+    world.stop().await.unwrap();
+    let (text, lines) = audited.finish();
+    let told = events(&lines, "lifecycle");
+    let of = |what: &str| -> Vec<(String, String, String)> {
+        let texts = told.iter().filter(|line| line["what"] == what).map(|line| {
+            let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+            (text("outcome"), text("subject"), text("reason"))
+        });
+        texts.collect()
+    };
+    let opened = of("unsealed");
+    let subject = "store, with the shards of Keepers 1, 2, 3";
+    // Each outcome once, however many rounds it lasts. While the shards are changed, one round may see some of each.
+    assert!(opened.windows(2).all(|pair| pair[0] != pair[1]), "{opened:?}");
+    assert_eq!((opened[0].0.as_str(), opened[0].1.as_str()), ("refused", subject));
+    assert!(opened[0].2.starts_with("wrong key"), "{opened:?}");
+    let last = opened.last().unwrap();
+    assert_eq!((last.0.as_str(), last.2.as_str()), ("ok", ""), "{opened:?}");
+    assert!(
+        last.1.starts_with("store, with the shards of Keepers 1, 2"),
+        "{opened:?}"
+    );
+    let given = of("shards_given");
+    assert_eq!((given[0].0.as_str(), given[0].1.as_str()), ("refused", "Keepers 1, 3"));
+    assert!(given[0].2.starts_with("Keeper 2: "), "{given:?}");
+    for byte in [7, 9] {
+        for share in shares(byte) {
+            let hex = share
+                .value
+                .iter()
+                .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+            assert!(!text.contains(&hex) && !text.contains(&format!("{:?}", &share.value[..])));
+        }
+    }
 }

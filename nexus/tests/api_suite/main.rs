@@ -8,10 +8,12 @@
 )]
 
 mod access;
+mod audited;
 mod backup;
 mod cipher;
 mod connections;
 mod dispatch;
+mod events;
 mod feed;
 mod harness;
 mod import;

@@ -16,6 +16,8 @@ use crate::{Caller, Envoy, Program, Spike, Upstream, workspace};
 pub const IDENTITIES: &[(&str, &str)] = &[
     ("nexus", "/spike/nexus"),
     ("pilot", "/spike/pilot/role/superuser"),
+    ("recover", "/spike/pilot/role/recover"),
+    ("restore", "/spike/pilot/role/restore"),
     ("ext-authz", "/spike/ext-authz"),
     ("envoy", "/envoy/sidecar"),
     ("web", "/workload/web"),

@@ -94,6 +94,56 @@ fn the_page_about_the_audit_lists_every_key() {
     assert_eq!((listed, keys.len()), (keys.clone(), 7));
 }
 
+/// Every string in the sources of Nexus that says what happens, as far as it stands in a call of the journal.
+fn happens(directory: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "tests") {
+            happens(&path, found);
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for call in [
+            "happened(",
+            "lifecycle(",
+            "diary.note(",
+            "self.record(",
+            "record_rekey(",
+        ] {
+            for after in code.split(call).skip(1) {
+                let word = after
+                    .trim_start()
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.split('"').next());
+                found.extend(word.map(str::to_owned));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_about_the_audit_names_everything_that_happens() {
+    let mut found = BTreeSet::new();
+    happens(&workspace::root().join("nexus/src"), &mut found);
+    for known in [
+        "anchor_written",
+        "backup_taken",
+        "rekey_finished",
+        "shards_given",
+        "open_refused",
+    ] {
+        assert!(found.contains(known), "{known} was not found in the sources: {found:?}");
+    }
+    let page = fs::read_to_string(workspace::root().join("docs/audit.md")).unwrap();
+    let table = page.split("## What happens without a call").nth(1).unwrap();
+    let missing: Vec<&String> = found
+        .iter()
+        .filter(|word| !table.contains(&format!("`{word}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// How many lines about such events a log has.
 fn count(path: &Path, event: &str) -> usize {
     fs::read_to_string(path)

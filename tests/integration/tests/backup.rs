@@ -44,6 +44,25 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 
+/// What the audit says about such events, in order: how each ended, and why if it did not end well.
+fn told(mesh: &Mesh, what: &str) -> Vec<(String, String)> {
+    let log = mesh.directory().join("decisions.log");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let told = lines.filter(|line: &serde_json::Value| line["event"] == "lifecycle" && line["what"] == what);
+    let word = |line: &serde_json::Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    let told = told
+        .map(|line| (word(&line, "outcome"), word(&line, "reason")))
+        .collect();
+    let whole = mesh
+        .spike()
+        .unwrap()
+        .run(&["audit", "verify", log.to_str().unwrap()])
+        .unwrap();
+    assert_eq!(whole.code, 0, "{}{}", whole.out, whole.err);
+    told
+}
+
 /// Puts `many/N` = `value N`, many at a time.
 async fn fill(client: &Client) {
     let writers = (0..50).map(|writer| {
@@ -174,6 +193,19 @@ async fn a_backup_under_load_comes_back_and_an_older_state_only_when_accepted() 
     );
     let audit = std::fs::read_to_string(mesh.directory().join("decisions.log")).unwrap();
     assert!(audit.contains("backup_restored"), "{audit}");
+    let ends = told(&mesh, "backup_restored");
+    let [(older, why), (bad, damaged), (done, _)] = &ends[..] else {
+        panic!("{ends:?}")
+    };
+    assert_eq!(
+        [older.as_str(), bad.as_str(), done.as_str()],
+        ["refused", "refused", "ok"]
+    );
+    assert!(
+        why.contains("--accept-rollback") && damaged.contains("it is damaged"),
+        "{ends:?}"
+    );
+    assert_eq!(told(&mesh, "backup_taken"), [("ok".to_owned(), String::new())]);
     mesh.restart_ext_authz().unwrap();
     let client = mesh.client("pilot").await.unwrap();
     assert_filled(&client).await;
@@ -280,6 +312,18 @@ async fn a_rolled_back_file_is_refused_on_start_and_accepted_once() {
     once.kill().unwrap();
     let audit = std::fs::read_to_string(mesh.directory().join("decisions.log")).unwrap();
     assert!(audit.contains("rollback_accepted"), "{audit}");
+    let refused = told(&mesh, "open_refused");
+    assert_eq!(refused.len(), 1);
+    assert!(
+        refused[0].0 == "refused" && refused[0].1.contains("the database is older than it"),
+        "{refused:?}"
+    );
+    let anchored = told(&mesh, "anchor_written");
+    assert_eq!(
+        anchored,
+        vec![("ok".to_owned(), String::new()); 3],
+        "at each start that was none"
+    );
     mesh.restart_ext_authz().unwrap();
     let client = mesh.client("pilot").await.unwrap();
     assert_eq!(&client.get_secret("s").await.unwrap().data["state"], "old");

@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("spike-identity", &["spike-policy"]),
     ("spike-runtime", &[]),
     ("spike-audit", &["spike-runtime"]),
+    ("spike-program", &["spike-audit", "spike-identity", "spike-runtime"]),
     ("spike-sdk", &["spike-policy", "spike-wire", "spike-identity"]),
     (
         "spike-cli",
@@ -38,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "spike-policy",
             "spike-wire",
             "spike-identity",
+            "spike-program",
             "spike-runtime",
         ],
     ),
@@ -48,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "spike-policy",
             "spike-wire",
             "spike-identity",
+            "spike-program",
             "spike-runtime",
             "spike-sdk",
             "spike-nexus",
@@ -60,7 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const WORDS: &[(&str, &[&str])] = &[
     ("redb::", &["nexus/src/store"]),
     ("aes_gcm::", &["nexus/src/vault"]),
-    ("axum::", &["nexus/src/http"]),
+    ("axum::", &[]),
     (
         "tonic::",
         &["ext-authz/src/serve", "ext-authz/src/check", "dev-agent/src"],
@@ -83,6 +86,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "nexus/src/main.rs",
         ],
     ),
+    ("spike_program::", &["ext-authz/src/main.rs", "nexus/src/main.rs"]),
     (
         "spike_sdk::",
         &["ext-authz/src/feed/remote", "ext-authz/src/main.rs", "cli/src"],
@@ -92,7 +96,7 @@ const WORDS: &[(&str, &[&str])] = &[
         &[
             "cli/src/args",
             "cli/src/main.rs",
-            "ext-authz/src/args.rs",
+            "program/src/args.rs",
             "nexus/src/args.rs",
             "dev-agent/src/args.rs",
         ],
@@ -143,6 +147,7 @@ const ROOMS: &[&str] = &[
     "identity",
     "runtime",
     "audit",
+    "program",
     "nexus",
     "ext-authz",
     "sdk",

@@ -3,14 +3,13 @@
 //! ```text
 //! slot (at 0 and 512)  "SPIKEANC" | 0x01 | store UUID 16 | key term u32 | revision u64 | generation u64 | MAC 32
 //! ```
-//! All numbers are big-endian. The key of the MAC hangs from the key term (see the vault). The slots may be of two
+//! Each slot lies within one sector, which a disk writes or does not. All numbers are big-endian. The key of the MAC hangs from the key term (see the vault). The slots may be of two
 //! stores while a backup of another store is put in place.
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use uuid::Uuid;
 
+use super::volume::Sheet;
 use crate::store::ledger::Manifest;
 use crate::vault::{Coded, KeyTerm, Vault};
 
@@ -51,7 +50,7 @@ enum Slot {
 }
 
 impl Found {
-    pub(in crate::store) fn read(file: &File, vault: &Vault) -> io::Result<Self> {
+    pub(in crate::store) fn read(file: &dyn Sheet, vault: &Vault) -> io::Result<Self> {
         let [first, second] = read(file, vault)?;
         Ok(match (first, second) {
             (Slot::Mark(one), Slot::Mark(other)) if other.revision > one.revision => Self::Mark(other),
@@ -69,13 +68,13 @@ pub(super) struct Slots {
 
 impl Slots {
     /// The bytes of an anchor that has seen nothing.
-    pub(super) fn clear(file: &File) -> io::Result<()> {
+    pub(super) fn clear(file: &dyn Sheet) -> io::Result<()> {
         let [_, last] = OFFSETS;
         file.set_len(last + u64::try_from(SLOT).map_err(io::Error::other)?)
     }
 
     /// Begins with the slot that says less.
-    pub(super) fn after(file: &File, vault: &Vault) -> io::Result<Self> {
+    pub(super) fn after(file: &dyn Sheet, vault: &Vault) -> io::Result<Self> {
         let [first, second] = read(file, vault)?;
         // Other stores' marks and ours are both worth more than nothing; ours are what must not be lost.
         let worth = |slot: Slot| match slot {
@@ -89,7 +88,7 @@ impl Slots {
     }
 
     /// Writes the newest transaction of this store, in one call.
-    pub(super) fn write(&mut self, file: &File, vault: &Vault, manifest: &Manifest) -> io::Result<()> {
+    pub(super) fn write(&mut self, file: &dyn Sheet, vault: &Vault, manifest: &Manifest) -> io::Result<()> {
         let mut slot = Vec::with_capacity(SLOT);
         slot.extend_from_slice(MAGIC);
         slot.extend_from_slice(vault.store().as_bytes());
@@ -108,12 +107,12 @@ impl Slots {
     }
 }
 
-fn read(file: &File, vault: &Vault) -> io::Result<[Slot; 2]> {
+fn read(file: &dyn Sheet, vault: &Vault) -> io::Result<[Slot; 2]> {
     let [first, second] = OFFSETS;
     Ok([slot(file, vault, first)?, slot(file, vault, second)?])
 }
 
-fn slot(file: &File, vault: &Vault, at: u64) -> io::Result<Slot> {
+fn slot(file: &dyn Sheet, vault: &Vault, at: u64) -> io::Result<Slot> {
     let mut bytes = [0; SLOT];
     match file.read_exact_at(&mut bytes, at) {
         Ok(()) => {}

@@ -1,9 +1,10 @@
 //! Has the anchor synced within a second of being written, without anyone waiting for it.
-use std::fs::File;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use super::volume::Sheet;
 
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -26,12 +27,12 @@ struct State {
 }
 
 impl Syncer {
-    pub(super) fn start(file: Arc<File>) -> io::Result<Self> {
+    pub(super) fn start(file: Arc<dyn Sheet>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("store-anchor".to_owned())
-            .spawn(move || theirs.run(&file))?;
+            .spawn(move || theirs.run(&*file))?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -52,7 +53,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, file: &File) {
+    fn run(&self, file: &dyn Sheet) {
         loop {
             let idle = self
                 .changed
@@ -61,7 +62,7 @@ impl Shared {
             state.dirty = false;
             let ending = state.ending;
             drop(state);
-            if let Err(error) = file.sync_data() {
+            if let Err(error) = file.sync_lazily() {
                 tracing::warn!(%error, "could not sync the anchor");
             }
             if ending {

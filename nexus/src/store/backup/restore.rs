@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::place::{Known, Place};
 use super::rebuild::{Archive, Rebuilt, rebuild};
-use crate::store::anchor::{self, Anchor, AnchorError, Found};
+use crate::store::anchor::{self, Anchor, AnchorError, Files, Found};
 use crate::store::open::{OpenError, Opened, refusal};
 use crate::vault::{RootKey, SealLimits};
 
@@ -174,7 +174,7 @@ pub fn restore(order: &Restore, root: &RootKey, now: UnixMillis) -> Result<Resto
     let mut rebuilt = rebuild((&mut archive, &header), root, &order.database, limits)?;
     let known = place.look(root, limits);
     let anchored = match &order.anchor {
-        Some(path) => anchor::look(path, &rebuilt.opened.vault).map_err(OpenError::from)?,
+        Some(path) => anchor::look((&Files, path), &rebuilt.opened.vault).map_err(OpenError::from)?,
         None => Found::Nothing,
     };
     judge(order, (&header, &rebuilt), known, &anchored)?;
@@ -198,7 +198,7 @@ pub fn restore(order: &Restore, root: &RootKey, now: UnixMillis) -> Result<Resto
         .as_ref()
         .filter(|_| matches!(anchored, Found::OfAnother(_)));
     if let Some(path) = beforehand {
-        drop(Anchor::place(path, &vault, &manifest).map_err(OpenError::from)?);
+        drop(Anchor::place((&Files, path), &vault, &manifest).map_err(OpenError::from)?);
     }
     let kept = place.take(draft, &file, now)?;
     let restored = Restored {
@@ -212,7 +212,7 @@ pub fn restore(order: &Restore, root: &RootKey, now: UnixMillis) -> Result<Resto
     };
     report(&restored);
     if let Some(path) = &order.anchor {
-        Anchor::place(path, &vault, &manifest).map_err(RestoreError::Anchor)?;
+        Anchor::place((&Files, path), &vault, &manifest).map_err(RestoreError::Anchor)?;
     }
     Ok(restored)
 }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod anchor_power;
 mod backups;
 mod bits;
 mod faults;
@@ -19,6 +20,7 @@ mod reseal;
 mod secrets;
 mod tamper;
 mod test_disk;
+mod test_volume;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

@@ -319,6 +319,8 @@ fn no_variable_is_missing_from_the_table() {
         "nexus/src/main.rs",
         "ext-authz/src/config/mod.rs",
         "ext-authz/src/main.rs",
+        "program/src/identity.rs",
+        "program/src/settings.rs",
         "runtime/src/logging.rs",
         "runtime/src/admin.rs",
         "runtime/src/shutdown.rs",
