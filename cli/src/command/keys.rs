@@ -1,10 +1,8 @@
 //! `spike operator restore`, `rotate`, `rekey` and `status`
-use std::path::{Path, PathBuf};
-
 use spike_sdk::Rekeyed;
 use spike_wire::go_json::Shard;
 
-use super::operator::{below, failed, prepare, save, save_key};
+use super::safe::{Safe, Unsaved};
 use super::session::Session;
 use super::shards;
 use crate::args::{FormatFlag, Rekey, Restore};
@@ -59,7 +57,7 @@ pub(super) fn rekey(args: &Rekey, output: &mut Output) -> Result<(), Failure> {
     if args.confirm {
         return confirm(args, output);
     }
-    let directory = below(args.directory.as_ref(), args.home.as_ref(), "rekey")?;
+    let safe = Safe::below(args.directory.as_ref(), args.home.as_ref(), "rekey")?;
     let session = Session::open()?;
     let operator = session.client().operator();
     if args.cancel {
@@ -69,7 +67,7 @@ pub(super) fn rekey(args: &Rekey, output: &mut Output) -> Result<(), Failure> {
     // Looked at before anything is asked for that would have to go there.
     let status = session.call(Subject::Rekey, operator.status())?;
     if matches!(status.key_source.as_str(), "operator" | "credential") {
-        prepare(&directory).map_err(|error| failed(&directory, &error))?;
+        safe.prepare()?;
     }
     match session.call(Subject::Rekey, operator.rekey())? {
         Rekeyed::Done => Ok(output.text(
@@ -77,22 +75,22 @@ pub(super) fn rekey(args: &Rekey, output: &mut Output) -> Result<(), Failure> {
              Make new recovery files (spike operator recover) and a new backup: older ones need the old root key.\n",
         )?),
         Rekeyed::Shards(shards) => {
-            save(&directory, &shards).map_err(|error| unsaved(&directory, &error))?;
+            safe.save_shards(&shards).map_err(|unsaved| begin_again(&unsaved))?;
             Ok(output.text(&format!(
                 "Saved {} shards of the new root key to {}\n\
                  The old root key stays until enough of these are handed in. Bring each to a different safe place,\n\
                  read them again from there, and confirm:\n\n  \
                  spike operator rekey --confirm\n",
                 shards.len(),
-                directory.display()
+                safe.path().display()
             ))?)
         }
-        Rekeyed::Key(key) => put_key(&directory, &key, output),
+        Rekeyed::Key(key) => put_key(&safe, &key, output),
     }
 }
 
-fn put_key(directory: &Path, key: &Shard, output: &mut Output) -> Result<(), Failure> {
-    let file = save_key(directory, key).map_err(|error| unsaved(directory, &error))?;
+fn put_key(safe: &Safe, key: &Shard, output: &mut Output) -> Result<(), Failure> {
+    let file = safe.save_key(key).map_err(|unsaved| begin_again(&unsaved))?;
     Ok(output.text(&format!(
         "Saved the new root key to {}\n\
          The old root key stays until SPIKE Nexus has started with the new one: make it the credential that the unit\n\
@@ -127,10 +125,8 @@ fn confirm(args: &Rekey, output: &mut Output) -> Result<(), Failure> {
     }
 }
 
-fn unsaved(directory: &Path, error: &std::io::Error) -> Failure {
-    let directory: PathBuf = directory.to_owned();
+fn begin_again(unsaved: &Unsaved) -> Failure {
     Failure::System(format!(
-        "{}: {error}; the old root key stays: run `spike operator rekey --cancel`, then begin again",
-        directory.display()
+        "{unsaved}; the old root key stays: run `spike operator rekey --cancel`, then begin again"
     ))
 }

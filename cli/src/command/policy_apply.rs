@@ -6,7 +6,7 @@ use spike_policy::{Permissions, PolicyDocument};
 use spike_sdk::{Error, Filter, Policies};
 use spike_wire::policies::{GetResponse, Outcome};
 
-use super::policy::{from_flags, judged};
+use super::policy_flags::{from_flags, judged};
 use super::prompt::{Answer, confirmed};
 use super::session::Session;
 use crate::args::Apply;

@@ -26,8 +26,8 @@ const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 impl Disk {
     /// Memory that outlives a reopening.
     pub(super) fn memory() -> Self {
-        let memory = Arc::new(InMemoryBackend::new());
-        Self::Backend(Arc::new(move || Ok(Box::new(SharedMemory(Arc::clone(&memory))))))
+        let memory = Unlocked::new(InMemoryBackend::new());
+        Self::Backend(Arc::new(move || Ok(Box::new(memory.clone()))))
     }
 
     /// Whether anything has the file's name. "Could not find out" is an error: it must not lead to a new database.
@@ -150,11 +150,17 @@ fn open_failed(path: &Path, source: io::Error) -> OpenError {
     }
 }
 
-/// Memory that several openings share, one after the other.
-#[derive(Debug)]
-struct SharedMemory(Arc<InMemoryBackend>);
+/// Storage that redb need not lock, because we have seen to it that nobody else uses it. Clones share the storage.
+#[derive(Clone, Debug)]
+pub(super) struct Unlocked(Arc<dyn StorageBackend>);
 
-impl StorageBackend for SharedMemory {
+impl Unlocked {
+    pub(super) fn new(storage: impl StorageBackend) -> Self {
+        Self(Arc::new(storage))
+    }
+}
+
+impl StorageBackend for Unlocked {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
     }

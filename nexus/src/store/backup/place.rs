@@ -4,7 +4,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::StorageBackend;
 use redb::backends::FileBackend;
 use rustix::fs::{AtFlags, CWD};
 use spike_policy::{Generation, UnixMillis};
@@ -12,7 +11,7 @@ use spike_wire::Timestamp;
 use uuid::Uuid;
 
 use super::restore::RestoreError;
-use crate::store::disk::check_directory;
+use crate::store::disk::{Unlocked, check_directory};
 use crate::store::open::peek;
 use crate::vault::private_file::{Draft, ensure_directory_of, open_to_write, sync_directory_of};
 use crate::vault::{RootKey, SealLimits};
@@ -59,7 +58,7 @@ impl Place {
         let file = self.old.as_ref()?.try_clone().ok()?;
         let backend = FileBackend::new(file).ok()?;
         let known = catch_unwind(AssertUnwindSafe(|| {
-            peek(&self.path, Box::new(Unlocked(backend)), root, limits)
+            peek(&self.path, Box::new(Unlocked::new(backend)), root, limits)
         }));
         let (store, manifest) = known.ok()?.ok()?;
         Some(Known {
@@ -101,26 +100,4 @@ impl Place {
 fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> RestoreError {
     let path = path.to_owned();
     move |source| RestoreError::Io { path, action, source }
-}
-
-/// A file that we hold the lock of: redb need not lock it.
-#[derive(Debug)]
-struct Unlocked(FileBackend);
-
-impl StorageBackend for Unlocked {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
 }
