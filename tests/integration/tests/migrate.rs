@@ -58,8 +58,16 @@ impl Move {
         }
     }
 
+    /// What the Go program reads from a Nexus through the SDK, a thousand secrets for each process.
+    fn read(&self, nexus: SocketAddr, variables: &[(&str, &str)]) -> String {
+        let parts = 0..=self.amount.secrets.div_ceil(1_000);
+        parts
+            .map(|part| self.go("read", nexus, (&[&part.to_string()], variables)))
+            .collect()
+    }
+
     /// What the Go program prints about a Nexus.
-    fn go(&self, words: &[&str], nexus: SocketAddr, variables: &[(&str, &str)]) -> String {
+    fn go(&self, word: &str, nexus: SocketAddr, (more, variables): (&[&str], &[(&str, &str)])) -> String {
         let built = workspace::root().join("tests/interop/gomigrate/gomigrate");
         assert!(
             built.is_file(),
@@ -69,8 +77,9 @@ impl Move {
         let Amount { policies, secrets } = self.amount;
         let mut command = official::client(&self.spire, PILOT, &program, nexus);
         command
-            .args(words)
+            .arg(word)
             .args([policies.to_string(), secrets.to_string()])
+            .args(more)
             .envs(variables.iter().copied())
             .current_dir(&self.directory);
         said(command)
@@ -91,19 +100,27 @@ impl Move {
         serde_json::from_str(&said(command)).unwrap()
     }
 
-    /// Compares everything that is printed about both; gives how many lines there were.
-    fn assert_same(&self, words: &[&str], variables: &[(&str, &str)]) -> usize {
-        let source = self.go(words, self.source.address(), variables);
-        let target = self.go(words, self.to, variables);
-        let pairs = source.lines().zip(target.lines());
-        let different: Vec<_> = pairs.filter(|(source, target)| source != target).take(5).collect();
-        assert!(
-            different.is_empty(),
-            "{words:?}: source and target differ: {different:#?}"
-        );
-        assert_eq!(source.lines().count(), target.lines().count(), "{words:?}");
-        source.lines().count()
+    /// Compares everything that the SDK reads from both; gives how many lines there were.
+    fn assert_same_reads(&self, variables: &[(&str, &str)]) -> usize {
+        assert_same(
+            &self.read(self.source.address(), variables),
+            &self.read(self.to, variables),
+        )
     }
+
+    /// Compares every answer of both, byte by byte; gives how many there were.
+    fn assert_same_answers(&self, variables: &[(&str, &str)]) -> usize {
+        let of = |nexus| self.go("raw", nexus, (&[], variables));
+        assert_same(&of(self.source.address()), &of(self.to))
+    }
+}
+
+fn assert_same(source: &str, target: &str) -> usize {
+    let pairs = source.lines().zip(target.lines());
+    let different: Vec<_> = pairs.filter(|(source, target)| source != target).take(5).collect();
+    assert!(different.is_empty(), "source and target differ: {different:#?}");
+    assert_eq!(source.lines().count(), target.lines().count());
+    source.lines().count()
 }
 
 /// Our Nexus on a disk, as its own user.
@@ -149,7 +166,7 @@ fn a_thousand_policies_and_five_thousand_secrets_read_the_same_afterwards() {
         secrets: 5_000,
     };
     let mut field = Move::new(OfficialStore::Memory, amount);
-    field.go(&["load"], field.source.address(), &[]);
+    field.go("load", field.source.address(), (&[], &[]));
 
     // A rehearsal finds everything new and leaves nothing behind.
     let report = field.migrate(&["--dry-run"]);
@@ -186,9 +203,9 @@ fn a_thousand_policies_and_five_thousand_secrets_read_the_same_afterwards() {
     );
     assert_eq!(report["unknownTimes"], serde_json::json!([]));
 
-    let reads = field.assert_same(&["read"], &[]);
+    let reads = field.assert_same_reads(&[]);
     assert!(reads > 27_000, "{reads} reads");
-    let answers = field.assert_same(&["raw"], &[]);
+    let answers = field.assert_same_answers(&[]);
     assert!(answers > 45_000, "{answers} answers");
 
     // Once more: there is nothing left to do.
@@ -209,7 +226,7 @@ fn a_store_on_sqlite_with_keepers_moves_too() {
     };
     let field = Move::new(OfficialStore::Sqlite, amount);
     let from = field.source.address();
-    field.go(&["load"], from, &[]);
+    field.go("load", from, (&[], &[]));
     // Two policies that SPIKE takes and we do not, each for a reason.
     let program = official::on_path("spike-official-spike", &field.directory).unwrap();
     for (name, who, what) in [
@@ -258,9 +275,9 @@ fn a_store_on_sqlite_with_keepers_moves_too() {
             .current_dir(&field.directory);
         said(command);
     }
-    let reads = field.assert_same(&["read"], &variables);
+    let reads = field.assert_same_reads(&variables);
     assert!(reads > 700, "{reads} reads");
-    let answers = field.assert_same(&["raw"], &variables);
+    let answers = field.assert_same_answers(&variables);
     assert!(answers > 600, "{answers} answers");
     // Which deleted versions such a source shows is chance, so a second run may learn of one more; nothing else changes.
     let report = field.migrate(&[]);
@@ -271,7 +288,7 @@ fn a_store_on_sqlite_with_keepers_moves_too() {
     );
     let count = |word: &str| report["secrets"][word].as_u64().unwrap();
     assert_eq!(count("identical") + count("updated"), 160, "{report:#}");
-    field.assert_same(&["read"], &variables);
+    field.assert_same_reads(&variables);
 }
 
 #[test]
@@ -281,7 +298,7 @@ fn whoever_is_not_pilot_moves_nothing() {
         secrets: 1,
     };
     let field = Move::new(OfficialStore::Memory, amount);
-    field.go(&["load"], field.source.address(), &[]);
+    field.go("load", field.source.address(), (&[], &[]));
     let program = official::copied(&workspace::built("spike").unwrap(), &field.directory).unwrap();
     let (from, to) = (
         format!("https://{}", field.source.address()),

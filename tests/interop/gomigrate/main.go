@@ -2,7 +2,8 @@
 // one, so that a test can compare a Nexus before and after a migration.
 //
 //	gomigrate load POLICIES SECRETS   writes policies and secrets with versions and deletions; the same every time
-//	gomigrate read POLICIES SECRETS   prints one JSON line for each read through the SDK
+//	gomigrate read POLICIES SECRETS   prints one JSON line for each read through the SDK; with a third number, only the
+//	                                  lists and policies (0) or the so-manieth thousand of secrets (1, 2, ...)
 //	gomigrate raw POLICIES SECRETS    prints one JSON line for each answer, as bytes on the wire, but for times and ids
 //
 // With GOMIGRATE_UNNUMBERED=1 reads leave out what a Nexus on SQLite shows at random: the versions in metadata.
@@ -28,20 +29,34 @@ import (
 // workers is how many calls are under way at a time. Calls about one secret follow each other.
 const workers = 4
 
+const thousand = 1000
+
 var unnumbered = os.Getenv("GOMIGRATE_UNNUMBERED") == "1"
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: gomigrate load|read|raw POLICIES SECRETS")
+	if len(os.Args) < 4 || len(os.Args) > 5 || (len(os.Args) == 5 && os.Args[1] != "read") {
+		fmt.Fprintln(os.Stderr, "usage: gomigrate load|read|raw POLICIES SECRETS [PART]")
 		os.Exit(64)
 	}
 	policies, secrets := number(os.Args[2]), number(os.Args[3])
+	first := 0
+	if len(os.Args) == 5 {
+		// The SDK opens a connection for each call and leaves it open until the process ends, and a system has ports for
+		// some 28,000 of them.
+		part := number(os.Args[4])
+		if part == 0 {
+			secrets = 0
+		} else {
+			policies = 0
+			first, secrets = (part-1)*thousand, min(part*thousand, secrets)
+		}
+	}
 	var err error
 	switch os.Args[1] {
 	case "load":
 		err = load(policies, secrets)
 	case "read":
-		err = read(policies, secrets)
+		err = read(policies, first, secrets)
 	case "raw":
 		err = raw(policies, secrets)
 	default:
@@ -230,28 +245,31 @@ func millis(at time.Time) string {
 	return at.UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z")
 }
 
-func read(policies, secrets int) error {
+// read prints the lists and policies if there are any, and the secrets from first up to end.
+func read(policies, first, end int) error {
 	ctx := context.Background()
 	api, err := spike.NewWithContext(ctx)
 	if err != nil {
 		return err
 	}
 	defer api.Close()
-	items, failed := api.ListAllPolicies(ctx)
-	if plain(failed) != nil {
-		return failed
+	out := printer{lines: make([][]string, 1+policies+end)}
+	if policies > 0 {
+		items, failed := api.ListAllPolicies(ctx)
+		if plain(failed) != nil {
+			return failed
+		}
+		var names []string
+		for _, item := range *items {
+			names = append(names, item.Name)
+		}
+		slices.Sort(names)
+		keys, failed := api.ListSecretKeys(ctx)
+		if plain(failed) != nil {
+			return failed
+		}
+		out.add(0, map[string]any{"policies": names, "secrets": keys})
 	}
-	var names []string
-	for _, item := range *items {
-		names = append(names, item.Name)
-	}
-	slices.Sort(names)
-	keys, failed := api.ListSecretKeys(ctx)
-	if plain(failed) != nil {
-		return failed
-	}
-	out := printer{lines: make([][]string, 1+policies+secrets)}
-	out.add(0, map[string]any{"policies": names, "secrets": keys})
 	if err := each(policies, func(j int) error {
 		name := policyName(j)
 		policy, failed := api.GetPolicy(ctx, name)
@@ -268,7 +286,8 @@ func read(policies, secrets int) error {
 	}); err != nil {
 		return err
 	}
-	if err := each(secrets, func(i int) error {
+	if err := each(end-first, func(at int) error {
+		i := first + at
 		path := secretPath(i)
 		for version := 0; version <= versionsOf(i)+1; version++ {
 			secret, failed := api.GetSecretVersion(ctx, path, version)
