@@ -144,7 +144,7 @@ impl Nexus {
             metrics: Metrics::new(&context.registry),
             audit: context.audit.clone(),
         };
-        let server = Server::new(listener, &standing.identity, api);
+        let server = Server::new(listener, &standing.identity, api).map_err(OpenError::Listen)?;
         Ok(Self {
             server,
             address,

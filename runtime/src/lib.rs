@@ -12,6 +12,7 @@ pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod exit;
+pub mod lanes;
 pub mod logging;
 pub mod metrics;
 pub mod names;

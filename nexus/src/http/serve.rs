@@ -1,10 +1,15 @@
 //! The listener: who gets a connection, and how all of them end.
+//!
+//! Each connection stays on one thread, which is woken for its requests and for nothing else. A read of a secret blocks
+//! that thread for as long as it takes, mostly microseconds; what may take longer runs elsewhere.
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use spike_identity::{Acceptor, Identity, ServerOptions};
 use spike_runtime::CancellationToken;
+use spike_runtime::lanes::Lanes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -22,6 +27,7 @@ const REST: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: TcpListener,
+    lanes: Lanes,
     acceptor: Acceptor,
     context: Context,
     peers: Peers,
@@ -31,7 +37,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// The API on this listener, showing this identity.
-    pub(crate) fn new(listener: TcpListener, identity: &Identity, api: Api) -> Self {
+    ///
+    /// # Errors
+    /// When there are no threads for its connections.
+    pub(crate) fn new(listener: TcpListener, identity: &Identity, api: Api) -> io::Result<Self> {
         let mut options = ServerOptions::new(&[b"h2", b"http/1.1"]);
         options.timeout = api.limits.handshake;
         let context = Context {
@@ -39,14 +48,15 @@ impl Server {
             stop: CancellationToken::new(),
             api: Arc::new(api),
         };
-        Self {
+        Ok(Self {
             listener,
+            lanes: Lanes::start("nexus-connections")?,
             acceptor: identity.acceptor(options),
             places: Arc::new(Semaphore::new(context.api.limits.connections)),
             context,
             peers: Peers::default(),
             connections: TaskTracker::new(),
-        }
+        })
     }
 
     /// Serves until `stop`; then lets requests under way finish, for at most `deadline`.
@@ -92,13 +102,20 @@ impl Server {
             peers: self.peers.clone(),
             _place: place,
         };
+        let lane = self.lanes.place();
+        let handle = lane.handle().clone();
         let cut_off = cut_off.clone();
-        self.connections.spawn(async move {
-            tokio::select! {
-                () = guest.serve(stream, remote) => {}
-                () = cut_off.cancelled() => {}
+        let served = async move {
+            let _lane = lane;
+            match stream.into_std().and_then(TcpStream::from_std) {
+                Ok(stream) => tokio::select! {
+                    () = guest.serve(stream, remote) => {}
+                    () = cut_off.cancelled() => {}
+                },
+                Err(error) => tracing::warn!(%error, "cannot serve a connection"),
             }
-        });
+        };
+        self.connections.spawn_on(served, &handle);
     }
 }
 

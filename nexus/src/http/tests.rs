@@ -89,7 +89,11 @@ async fn without_a_store_every_route_and_no_route_is_not_ready_but_the_rest_is_a
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(Server::new(listener, &identity, api).run(stop.clone(), Duration::from_secs(5)));
+    let serving = tokio::spawn(
+        Server::new(listener, &identity, api)
+            .unwrap()
+            .run(stop.clone(), Duration::from_secs(5)),
+    );
     store.close().await.unwrap();
 
     let expect = Expect::Nexus(TrustRoots::parse("example.org").unwrap());
