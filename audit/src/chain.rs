@@ -32,14 +32,20 @@ impl Hash {
 
     fn hex(self) -> [u8; 64] {
         let mut hex = [0; 64];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-        }
+        write_hex(&mut hex, &self.0);
         hex
     }
 }
 
-pub(crate) fn digit(value: u8) -> u8 {
+/// Writes two lower-case digits for each byte.
+pub(crate) fn write_hex(to: &mut [u8], bytes: &[u8]) {
+    let (pairs, _) = to.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+}
+
+fn digit(value: u8) -> u8 {
     if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 

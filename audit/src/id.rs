@@ -2,7 +2,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use crate::chain::digit;
+use crate::chain::write_hex;
 
 /// 128 random bits that tie together what a client is told, Envoy's access log and the audit line.
 ///
@@ -44,10 +44,7 @@ impl EventId {
     /// 32 lower-case hexadecimal digits.
     pub fn hex(self) -> [u8; 32] {
         let mut text = [b'0'; 32];
-        let (pairs, _) = text.as_chunks_mut::<2>();
-        for (pair, byte) in pairs.iter_mut().zip(self.0) {
-            *pair = [digit(byte >> 4), digit(byte & 15)];
-        }
+        write_hex(&mut text, &self.0);
         text
     }
 }

@@ -209,17 +209,12 @@ impl Journal {
 
     /// What happened to the program itself, and under which identity or to which part.
     pub fn lifecycle(&self, what: &'static str, subject: &str) {
-        let mut line = Line::new("lifecycle");
-        line.word("what", what);
-        line.subject(subject);
-        self.note(line);
+        self.note(lifecycle(what, subject));
     }
 
     /// How something ended that no call waits for, or that goes on behind one.
     pub fn happened(&self, what: &'static str, subject: &str, outcome: Outcome<'_>) {
-        let mut line = Line::new("lifecycle");
-        line.word("what", what);
-        line.subject(subject);
+        let mut line = lifecycle(what, subject);
         line.outcome(outcome);
         self.note(line);
     }
@@ -292,6 +287,13 @@ impl Journal {
             }
         })
     }
+}
+
+fn lifecycle(what: &'static str, subject: &str) -> Line {
+    let mut line = Line::new("lifecycle");
+    line.word("what", what);
+    line.subject(subject);
+    line
 }
 
 /// A place in the queue; given back when it is dropped without a line.

@@ -1,7 +1,8 @@
 //! The audit: one JSON line per event, in a chain of hashes.
 //!
-//! **Owns** the text of a line ([`Line`]) and the id it shares with an answer ([`EventId`]), the chain ([`chain`]), the bounded queue ([`Journal`]) and the one thread that
-//! writes ([`Writer`]), files and their rotation, and finding out afterwards whether somebody changed them ([`verify`]).
+//! **Owns** the text of a line ([`Line`]) and the id it shares with an answer ([`EventId`]), the chain ([`chain`]), the
+//! bounded queue ([`Journal`]) and the one thread that writes ([`Writer`]), files and their rotation, and finding out
+//! afterwards whether somebody changed them ([`verify`]).
 //!
 //! **Refuses** to let a request wait for a disk: formatting is all that happens on the caller's thread, hashing and
 //! writing happen on the writer's. Refuses to know what a line is about: rooms say that, with words and escaped texts.

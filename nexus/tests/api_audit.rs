@@ -20,16 +20,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use serde_json::{Value, json};
 use spike_audit::WhenFull;
 use spike_identity::authority::TestAuthority;
-use spike_nexus::Config;
 use spike_nexus::config::Backend;
 use spike_nexus::vault::RootKeySource;
-use spike_runtime::clock::FakeClock;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{filter::LevelFilter, fmt};
 
 use audited::{Audited, events};
-use harness::{Answer, Connection, POLICY, SECRETS, START, World, policy};
+use harness::{Answer, Connection, POLICY, SECRETS, World, policy};
 
 const GET: &str = "/v1/store/secrets?action=get";
 
@@ -65,21 +63,11 @@ fn log() -> &'static Log {
     })
 }
 
-/// A Nexus whose calls are recorded there.
-fn world(audited: &Audited, change: impl FnOnce(&mut Config)) -> World {
-    let authority = Arc::new(TestAuthority::new("example.org").unwrap());
-    World::open(
-        &authority,
-        (change, audited.journal.clone()),
-        &FakeClock::at_unix(START),
-    )
-}
-
 #[tokio::test]
 async fn each_call_leaves_one_line_that_says_who_what_and_why_but_no_value() {
     let log = log();
     let audited = Audited::new(|_| {});
-    let world = world(&audited, |_| {});
+    let world = audited.world(|_| {});
     let canary = "canary-6f1d0c";
     world.grant("web", "/acme/web", "^acme/", "read").await;
     let put = format!(r#"{{"path":"acme/a","values":{{"k":"{canary}"}}}}"#);
@@ -230,7 +218,7 @@ async fn no_value_key_shard_plaintext_or_ciphertext_is_ever_in_the_audit_or_the_
         database: directory.path().join("nexus.redb"),
         root_key: RootKeySource::KeyFile(key.clone()),
     };
-    let world = world(&audited, |config| config.backend = backend);
+    let world = audited.world(|config| config.backend = backend);
     let canary = "value-canary-52cb3f9e7d6a10b8c4e1";
     let coded = base64::engine::general_purpose::STANDARD.encode(canary);
     let list = format!("{:?}", &canary.as_bytes()[..32]);
@@ -341,7 +329,7 @@ fn given_away(answer: &Answer) -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn hostile_texts_stay_in_their_member_and_are_cut() {
     let audited = Audited::new(|_| {});
-    let world = world(&audited, |_| {});
+    let world = audited.world(|_| {});
     let hostile = [
         "\n{\"event\":\"call\",\"forged\":true}".to_owned(),
         "\",\"hash\":\"".to_owned() + &"0".repeat(64) + "\"}\n",
@@ -391,7 +379,7 @@ async fn what_cannot_be_recorded_is_refused_and_has_no_effect() {
             settings.when_full = when_full;
             settings.queue = 64;
         });
-        let world = world(&audited, |_| {});
+        let world = audited.world(|_| {});
         let put = |value: &str| format!(r#"{{"path":"acme/a","values":{{"k":"{value}"}}}}"#);
         assert_eq!(world.post("pilot", SECRETS, &put("one")).await.status, 200);
         // The disk is full, and the writer finds out with the next line.
@@ -433,7 +421,7 @@ async fn what_cannot_be_recorded_is_refused_and_has_no_effect() {
 #[tokio::test]
 async fn with_drop_calls_go_on_and_the_log_tells_how_many_lines_are_missing() {
     let audited = Audited::new(|_| {});
-    let world = world(&audited, |_| {});
+    let world = audited.world(|_| {});
     audited.memory.set_room(0);
     for _ in 0..3 {
         assert_eq!(
@@ -463,7 +451,7 @@ async fn with_drop_calls_go_on_and_the_log_tells_how_many_lines_are_missing() {
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_and_a_refused_connection_leave_a_line() {
     let audited = Audited::new(|_| {});
-    let world = world(&audited, |_| {});
+    let world = audited.world(|_| {});
     let mut connection = world.connect("pilot").await;
     // Half a body: the call is under way when the client leaves.
     connection

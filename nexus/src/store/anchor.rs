@@ -120,9 +120,13 @@ impl Anchor {
         manifest: &Manifest,
     ) -> Result<Self, AnchorError> {
         let io = |action| move |source| failed(path, action, source);
-        let (file, mut slots) = match volume.open(path) {
+        let (file, slots) = match volume.open(path) {
             Ok(file) => {
-                let slots = Slots::after(&*file, vault).map_err(io("read it"))?;
+                let mut slots = Slots::after(&*file, vault).map_err(io("read it"))?;
+                slots.write(&*file, vault, manifest).map_err(io("write it"))?;
+                file.sync()
+                    .and_then(|()| volume.sync_names(path))
+                    .map_err(io("write it"))?;
                 (file, slots)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -130,10 +134,6 @@ impl Anchor {
             }
             Err(error) => return Err(failed(path, "open it", error)),
         };
-        slots.write(&*file, vault, manifest).map_err(io("write it"))?;
-        file.sync()
-            .and_then(|()| volume.sync_names(path))
-            .map_err(io("write it"))?;
         let syncer = Syncer::start(Arc::clone(&file)).map_err(io("watch it"))?;
         Ok(Self {
             file,

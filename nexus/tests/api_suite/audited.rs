@@ -1,9 +1,16 @@
 //! An audit in memory, whose chain is verified when it is read.
+use std::sync::Arc;
+
 use serde_json::Value;
 use spike_audit::verify::{Options, Source, verify};
 use spike_audit::{Journal, Memory, Program, Settings, Target, Writer};
+use spike_identity::authority::TestAuthority;
+use spike_nexus::Config;
 use spike_runtime::SystemClock;
+use spike_runtime::clock::FakeClock;
 use spike_runtime::metrics::Registry;
+
+use crate::harness::{START, World};
 
 pub(crate) struct Audited {
     pub(crate) memory: Memory,
@@ -27,6 +34,12 @@ impl Audited {
             journal,
             writer: writer.unwrap(),
         }
+    }
+
+    /// A Nexus whose calls are recorded here.
+    pub(crate) fn world(&self, change: impl FnOnce(&mut Config)) -> World {
+        let authority = Arc::new(TestAuthority::new("example.org").unwrap());
+        World::open(&authority, (change, self.journal.clone()), &FakeClock::at_unix(START))
     }
 
     /// All of it, once everything is written; the chain is whole.

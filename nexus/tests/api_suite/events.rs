@@ -1,7 +1,6 @@
 //! What the audit says besides calls: what the store and its keys go through, and how a streamed answer ended.
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use spike_identity::authority::TestAuthority;
@@ -46,15 +45,6 @@ fn on_disk(directory: &Path, root_key: RootKeySource) -> impl FnOnce(&mut Config
     }
 }
 
-fn world(audited: &Audited, change: impl FnOnce(&mut Config)) -> World {
-    let authority = Arc::new(TestAuthority::new("example.org").unwrap());
-    World::open(
-        &authority,
-        (change, audited.journal.clone()),
-        &FakeClock::at_unix(START),
-    )
-}
-
 /// What happened apart from calls, in order: what, how it ended, and what it was about.
 fn happened(lines: &[Value]) -> Vec<(String, String, String)> {
     let told = |line: &&Value| {
@@ -97,7 +87,7 @@ async fn re_encrypted(world: &World) {
 #[tokio::test]
 async fn a_rotation_and_a_new_root_key_are_told_from_their_begin_to_their_end() {
     let (audited, directory) = (Audited::new(|_| {}), private());
-    let mut world = world(&audited, on_disk(directory.path(), key_file(directory.path())));
+    let mut world = audited.world(on_disk(directory.path(), key_file(directory.path())));
     put(&world, "a", "v").await;
     assert_eq!(world.post("pilot", "/v1/operator/rotate", "{}").await.status, 200);
     re_encrypted(&world).await;
@@ -136,7 +126,7 @@ async fn a_root_key_that_cannot_be_kept_is_told_with_what_became_of_it() {
     let directory: fn(&Path) = |path| std::fs::create_dir(path).unwrap();
     for taken_back in ["ok", "failed"] {
         let (audited, place) = (Audited::new(|_| {}), private());
-        let mut world = world(&audited, on_disk(place.path(), key_file(place.path())));
+        let mut world = audited.world(on_disk(place.path(), key_file(place.path())));
         // What has the name that the new key would wait under is not ours to remove; a directory cannot even be looked
         // into, so nobody knows whether the new key is there.
         let in_the_way = if taken_back == "ok" { file } else { directory };
@@ -172,7 +162,7 @@ async fn operators_who_open_the_store_and_change_its_key_are_told_and_their_shar
     before.stop().await.unwrap();
     std::fs::remove_file(directory.path().join("root.key")).unwrap();
 
-    let mut world = world(&audited, on_disk(directory.path(), RootKeySource::Operators));
+    let mut world = audited.world(on_disk(directory.path(), RootKeySource::Operators));
     let share = |shards: &Value, id: &str| json!({"id": id.parse::<i64>().unwrap(), "shard": shards[id]}).to_string();
     let made_up = json!({"id": 2, "shard": vec![5; 32]}).to_string();
     assert_eq!(world.post(RESTORER, RESTORE, &share(&old, "1")).await.status, 200);
@@ -191,7 +181,7 @@ async fn operators_who_open_the_store_and_change_its_key_are_told_and_their_shar
     let newer = world.post("recover", REKEY, "{}").await.json()["shards"].clone();
     world.stop().await.unwrap();
     // The next start is opened with the new shards, which ends the change.
-    let mut world = self::world(&audited, on_disk(directory.path(), RootKeySource::Operators));
+    let mut world = audited.world(on_disk(directory.path(), RootKeySource::Operators));
     for id in ["2", "3"] {
         assert_eq!(world.post(RESTORER, RESTORE, &share(&newer, id)).await.status, 200);
     }
@@ -242,10 +232,10 @@ async fn operators_who_open_the_store_and_change_its_key_are_told_and_their_shar
 async fn a_store_that_is_older_than_its_anchor_is_told_as_refused() {
     let (audited, directory) = (Audited::new(|_| {}), private());
     let database = directory.path().join("nexus.redb");
-    let mut world = world(&audited, on_disk(directory.path(), key_file(directory.path())));
+    let mut world = audited.world(on_disk(directory.path(), key_file(directory.path())));
     world.stop().await.unwrap();
     let older = std::fs::read(&database).unwrap();
-    let mut world = self::world(&audited, on_disk(directory.path(), key_file(directory.path())));
+    let mut world = audited.world(on_disk(directory.path(), key_file(directory.path())));
     put(&world, "a", "v").await;
     world.stop().await.unwrap();
     std::fs::write(&database, older).unwrap();
@@ -276,7 +266,7 @@ async fn a_store_that_is_older_than_its_anchor_is_told_as_refused() {
 
 /// A world on disk with so much in it that no buffer on the way holds a backup of it.
 async fn full(audited: &Audited, directory: &Path) -> World {
-    let world = world(audited, on_disk(directory, key_file(directory)));
+    let world = audited.world(on_disk(directory, key_file(directory)));
     for number in 0..8 {
         put(&world, &format!("large/{number}"), &"x".repeat(900 << 10)).await;
     }
@@ -349,7 +339,7 @@ async fn a_backup_leaves_a_line_at_its_end_whether_it_was_sent_whole_or_cut_off(
 #[tokio::test]
 async fn a_feed_leaves_a_line_at_its_end_with_the_lines_that_were_sent() {
     let audited = Audited::new(|_| {});
-    let mut world = world(&audited, |_| {});
+    let mut world = audited.world(|_| {});
     let rule = policy("web", r"^spiffe://example\\.org/web$", "^a$", "read");
     assert_eq!(
         world

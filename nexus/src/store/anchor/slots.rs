@@ -3,8 +3,8 @@
 //! ```text
 //! slot (at 0 and 512)  "SPIKEANC" | 0x01 | store UUID 16 | key term u32 | revision u64 | generation u64 | MAC 32
 //! ```
-//! Each slot lies within one sector, which a disk writes or does not. All numbers are big-endian. The key of the MAC hangs from the key term (see the vault). The slots may be of two
-//! stores while a backup of another store is put in place.
+//! Each slot lies within one sector, which a disk writes or does not. All numbers are big-endian. The key of the MAC hangs
+//! from the key term (see the vault). The slots may be of two stores while a backup of another store is put in place.
 use std::io;
 
 use uuid::Uuid;
