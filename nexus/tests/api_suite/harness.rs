@@ -16,7 +16,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// When every test takes place: 2023-11-14T22:13:20Z. Certificates do not mind a Nexus that lives in the past.
+/// When most tests take place: 2023-11-14T22:13:20Z. Certificates are younger, which shows only when a bundle changes
+/// while a connection is open: such a test takes place now.
 pub(crate) const START: u64 = 1_700_000_000;
 
 pub(crate) const SECRETS: &str = "/v1/store/secrets";
