@@ -22,7 +22,7 @@ down: ## Stop what `make up` started
 	@target/debug/demo down
 
 test: programs $(ENVOY) ## Every test but the soak tier
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 lint: ## Format and clippy, warnings are errors
 	cargo fmt --all -- --check

@@ -25,6 +25,7 @@ pub mod set;
 pub mod spiffe_id;
 
 mod excerpt;
+mod in_place;
 #[cfg(test)]
 mod sample;
 

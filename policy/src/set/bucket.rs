@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::index::PatternIndex;
+use crate::in_place::List;
 use crate::pattern::{Row, Shape};
 use crate::{AccessPath, PathPattern, Permissions, Policy, PolicyName, reserved};
 
@@ -70,8 +71,8 @@ impl Member {
 /// The policies of one identity pattern: few are a list, many an index.
 #[derive(Clone, Debug)]
 pub(super) enum Bucket {
-    /// At most [`FEW`], sorted by name.
-    Few(Vec<Member>),
+    /// At most [`FEW`], sorted by name; mostly one.
+    Few(List<Member>),
     /// More, or more a moment ago; and how many.
     Many(Box<PathIndex>, usize),
 }
@@ -81,7 +82,7 @@ pub(super) const FEW: usize = 12;
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self::Few(Vec::new())
+        Self::Few(List::Empty)
     }
 }
 
@@ -90,18 +91,15 @@ impl Bucket {
     #[must_use]
     pub(super) fn with(&self, policy: &Arc<Policy>, path: Path) -> Self {
         match self {
-            Self::Few(members) if members.len() < FEW => {
+            Self::Few(members) if members.as_slice().len() < FEW => {
+                let mut members = members.clone().into_vec();
                 let at = members.partition_point(|m| m.policy.rule.name < policy.rule.name);
-                // Reserved in one go: of 100,000 such lists none has room to spare.
-                let mut more = Vec::with_capacity(members.len() + 1);
-                more.extend_from_slice(members.get(..at).unwrap_or_default());
-                more.push(Member::new(policy, path));
-                more.extend_from_slice(members.get(at..).unwrap_or_default());
-                Self::Few(more)
+                members.insert(at, Member::new(policy, path));
+                Self::Few(members.into())
             }
             Self::Few(members) => {
-                let all = members.iter().map(Member::policy).chain([policy]);
-                Self::Many(Box::new(index(all)), members.len() + 1)
+                let all = members.as_slice().iter().map(Member::policy).chain([policy]);
+                Self::Many(Box::new(index(all)), FEW + 1)
             }
             Self::Many(index, count) => {
                 let mut index = index.clone();
@@ -116,12 +114,9 @@ impl Bucket {
         let name = &policy.rule.name;
         match self {
             Self::Few(members) => {
-                let rest: Vec<_> = members
-                    .iter()
-                    .filter(|m| m.policy.rule.name != *name)
-                    .cloned()
-                    .collect();
-                if rest.is_empty() { None } else { Some(Self::Few(rest)) }
+                let mut members = members.clone().into_vec();
+                members.retain(|m| m.policy.rule.name != *name);
+                (!members.is_empty()).then(|| Self::Few(members.into()))
             }
             Self::Many(_, 1) => None,
             Self::Many(index, count) => {
@@ -139,7 +134,7 @@ impl Bucket {
         mut visit: impl FnMut(&'t Arc<Policy>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         match self {
-            Self::Few(members) => visit_in(members, path, &mut visit),
+            Self::Few(members) => visit_in(members.as_slice(), path, &mut visit),
             Self::Many(index, _) => self::visit(index, path, &mut visit),
         }
     }
@@ -147,7 +142,7 @@ impl Bucket {
     /// A policy that gives all of this on this path. Policies that give too little are not even matched.
     pub(super) fn find(&self, path: &AccessPath, wanted: Permissions) -> Option<&Arc<Policy>> {
         match self {
-            Self::Few(members) => find_in(members, path, wanted),
+            Self::Few(members) => find_in(members.as_slice(), path, wanted),
             Self::Many(index, _) => find(index, path, wanted),
         }
     }
@@ -155,7 +150,7 @@ impl Bucket {
     /// How many of its policies are asked about a path; an index counts as a full list.
     pub(super) fn asked(&self) -> usize {
         match self {
-            Self::Few(members) => members.len(),
+            Self::Few(members) => members.as_slice().len(),
             Self::Many(..) => FEW,
         }
     }
@@ -173,7 +168,7 @@ impl Bucket {
     /// How many policies.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Few(members) => members.len(),
+            Self::Few(members) => members.as_slice().len(),
             Self::Many(_, count) => *count,
         }
     }

@@ -18,7 +18,6 @@ mod glance;
 mod gram;
 mod hash_trie;
 mod index;
-mod label;
 mod literal;
 mod prefix_tree;
 mod required;

@@ -59,7 +59,7 @@ impl IdentityView {
 
     pub(super) fn add(&mut self, entry: &Arc<Entry<IdPattern, Bucket>>) {
         match entry.value() {
-            Bucket::Few(policies) => self.few.extend_from_slice(policies),
+            Bucket::Few(policies) => self.few.extend_from_slice(policies.as_slice()),
             Bucket::Many(..) => self.many.push(Arc::clone(entry)),
         }
     }

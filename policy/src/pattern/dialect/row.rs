@@ -1,26 +1,26 @@
 //! An expression that is one row of texts and runs of characters: most of what people write about identities and paths.
 //!
 //! `^services/[a-z]+/[0-9]+$` is a text, a run of letters, a slash, a run of digits, the end. A row is read off the parsed
-//! expression without compiling anything, and it lies in one piece of a few dozen bytes: a decision among 100,000
-//! patterns then waits for memory once or twice, where the states of a DFA are scattered.
+//! expression without compiling anything, and it lies in one piece of a few dozen bytes, mostly inside the policy list
+//! that asks it: a decision among 100,000 patterns then hardly waits for memory, where the states of a DFA are scattered.
 //!
 //! Only deterministic expressions become rows, so each step takes as much as it can and never has to give back.
-use std::sync::Arc;
-
 use super::determinism::is_deterministic;
 use super::set::CharSet;
 use super::tree::{Assertion, Literal, Node, Op, Repeat};
+use crate::in_place::Bytes;
 
-/// A row: its steps, encoded one behind the other. Clones share them.
+/// A row: its steps, encoded one behind the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row(Arc<[u8]>);
+pub(crate) struct Row(Bytes<46>);
 
 /// An encoded row of more bytes is not worth it.
 const MOST: usize = 1024;
 
 /// A step's first byte. A text: its length, its bytes.
 const TEXT: u8 = 0;
-/// A run of characters: the fewest, the most ([`NO_LIMIT`]), the set as 128 bits.
+/// A run of characters: the fewest, the most ([`NO_LIMIT`]), how many ranges the set has, then the first and last
+/// character of each.
 const RUN: u8 = 1;
 /// One of several texts: how many, then each as its length and its bytes.
 const CHOICE: u8 = 2;
@@ -37,17 +37,17 @@ impl Row {
         }
         let mut steps = Steps::default();
         steps.node(root)?;
-        (steps.bytes.len() <= MOST).then(|| Self(steps.bytes.into()))
+        (steps.bytes.len() <= MOST).then(|| Self(steps.bytes.as_slice().into()))
     }
 
     /// Whether it matches the subject (ASCII).
     pub(crate) fn is_match(&self, subject: &str) -> bool {
-        walk(&self.0, subject.as_bytes()).unwrap_or(false)
+        walk(self.0.as_slice(), subject.as_bytes()).unwrap_or(false)
     }
 
     /// Bytes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        self.0.len()
+        self.0.memory()
     }
 }
 
@@ -74,21 +74,28 @@ type Taken<'r, 's> = (Option<&'s [u8]>, &'r [u8]);
 
 fn run<'r, 's>(step: &'r [u8], rest: &'s [u8]) -> Option<Taken<'r, 's>> {
     let (&[least_low, least_high, most_low, most_high], step) = step.split_first_chunk()?;
-    let (&low, step) = step.split_first_chunk()?;
-    let (&high, behind) = step.split_first_chunk()?;
-    let set = [u64::from_le_bytes(low), u64::from_le_bytes(high)];
+    let (&ranges, step) = step.split_first()?;
+    let (ranges, behind) = step.split_at_checked(2 * usize::from(ranges))?;
+    let (ranges, _) = ranges.as_chunks::<2>();
     let least = usize::from(u16::from_le_bytes([least_low, least_high]));
     let most = match u16::from_le_bytes([most_low, most_high]) {
         NO_LIMIT => usize::MAX,
         most => usize::from(most),
     };
-    let has = |byte: u8| {
-        set.get(usize::from(byte >> 6))
-            .is_some_and(|bits| bits >> (byte & 63) & 1 == 1)
-    };
+    let has = |byte: u8| ranges.iter().any(|[first, last]| (*first..=*last).contains(&byte));
     let length = rest.iter().take(most).take_while(|byte| has(**byte)).count();
     let left = if length < least { None } else { rest.get(length..) };
     Some((left, behind))
+}
+
+/// The ranges of a set, in order.
+fn ranges(set: u128) -> impl Iterator<Item = [u8; 2]> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let first = next + set.checked_shr(next).filter(|rest| *rest != 0)?.trailing_zeros();
+        next = first + (set >> first).trailing_ones();
+        Some([u8::try_from(first).ok()?, u8::try_from(next - 1).ok()?])
+    })
 }
 
 fn choice<'r, 's>(step: &'r [u8], rest: &'s [u8]) -> Option<Taken<'r, 's>> {
@@ -174,7 +181,9 @@ impl Steps {
         self.step(RUN);
         self.bytes.extend_from_slice(&u16::try_from(least).ok()?.to_le_bytes());
         self.bytes.extend_from_slice(&most.to_le_bytes());
-        self.bytes.extend_from_slice(&set.ascii().to_le_bytes());
+        // At most 64 of them.
+        self.bytes.push(u8::try_from(ranges(set.ascii()).count()).ok()?);
+        self.bytes.extend(ranges(set.ascii()).flatten());
         Some(())
     }
 
