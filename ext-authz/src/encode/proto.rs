@@ -72,6 +72,15 @@ impl Backward {
     }
 
     fn varint(&mut self, mut value: u64) {
+        // Nearly every tag and length is one byte, and an answer has a hundred of them.
+        if let Ok(byte @ 0..0x80) = u8::try_from(value)
+            && let Some(start) = self.start.checked_sub(1)
+            && let Some(room) = self.buffer.get_mut(start)
+        {
+            *room = byte;
+            self.start = start;
+            return;
+        }
         let mut bytes = [0u8; 10];
         let mut used = 0;
         for byte in &mut bytes {
