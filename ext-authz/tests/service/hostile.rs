@@ -292,7 +292,7 @@ async fn a_slow_writer_of_lines_never_holds_a_check_up() {
         sink.while_stuck(|| wait.recv().unwrap());
     });
     for _ in 0..100 {
-        let one = tokio::time::timeout(Duration::from_secs(5), check(&mut client, get("/orders/7")));
+        let one = tokio::time::timeout(Duration::from_secs(20), check(&mut client, get("/orders/7")));
         assert_eq!(one.await.unwrap().0, Ok(()));
     }
     locked.send(()).unwrap();

@@ -91,7 +91,7 @@ async fn a_nexus_that_is_gone_makes_the_policies_stale_and_its_successor_makes_t
     first.cancel();
     let stale = (Err(503), "policies_stale".to_owned());
     let took = until(&service, "/orders/7", |verdict| *verdict == stale).await;
-    assert!(took <= MAX_AGE + Duration::from_secs(1), "{took:?}");
+    assert!(took <= MAX_AGE + Duration::from_secs(3), "{took:?}");
     let mut client = service.over_uds().await;
     for _ in 0..100 {
         assert_eq!(

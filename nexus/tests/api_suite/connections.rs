@@ -50,7 +50,7 @@ async fn a_live_connection_ends_with_the_certificate() {
 #[tokio::test]
 async fn an_idle_connection_ends_with_the_certificate_too() {
     let world = World::new();
-    let svid = world.authority.svid_for("/web", Duration::from_secs(1)).unwrap();
+    let svid = world.authority.svid_for("/web", Duration::from_secs(3)).unwrap();
     let identity = Identity::from_material(&svid.material().unwrap(), world.authority.bundles().unwrap());
     let mut connection = world.connect_as(&identity).await.unwrap();
     assert!(connection.is_closed().await);
@@ -147,8 +147,8 @@ async fn a_chunked_body_is_read_whole() {
 #[tokio::test]
 async fn slow_heads_and_slow_bodies_do_not_hold_a_connection() {
     let hasty = |config: &mut spike_nexus::Config| {
-        config.limits.header = Duration::from_millis(300);
-        config.limits.body = Duration::from_millis(300);
+        config.limits.header = Duration::from_secs(1);
+        config.limits.body = Duration::from_secs(1);
     };
     let world = World::with(hasty, &FakeClock::at_unix(START));
     let mut slow_head = world.connect("pilot").await;

@@ -420,7 +420,7 @@ async fn http_2_and_grpc_are_decided_alike() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_svid_is_refused_when_it_has_expired() {
-    let mesh = Mesh::start(MeshOptions::default().with_svid_ttl("2s")).await.unwrap();
+    let mesh = Mesh::start(MeshOptions::default().with_svid_ttl("4s")).await.unwrap();
     let reads = policy("web-reads", "web", "^services/orders/public/.*$", &["read"]);
     mesh.client("pilot")
         .await

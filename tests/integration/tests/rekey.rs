@@ -127,7 +127,7 @@ fn next_of(mesh: &Mesh) -> PathBuf {
 
 /// Looks until something is so, or the time is up.
 fn watch(mut seen: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(20);
     while Instant::now() < end {
         if seen() {
             return true;

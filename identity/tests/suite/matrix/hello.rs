@@ -102,7 +102,7 @@ pub(crate) async fn send(address: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
     tcp.write_all(bytes).await.unwrap();
     tcp.shutdown().await.unwrap();
     let mut answer = Vec::new();
-    tokio::time::timeout(Duration::from_secs(5), tcp.read_to_end(&mut answer))
+    tokio::time::timeout(Duration::from_secs(20), tcp.read_to_end(&mut answer))
         .await
         .expect("it hangs")
         .unwrap();

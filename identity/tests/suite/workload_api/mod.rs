@@ -13,7 +13,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 use tokio::net::UnixListener;
 
-const SHORT: Option<Duration> = Some(Duration::from_millis(300));
+/// For what is refused: all of it is waited for.
+const SHORT: Option<Duration> = Some(Duration::from_secs(1));
+/// For what happens soon: it only bounds a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn cause(endpoint: &str) -> NoIdentity {
     match Identity::from_workload_api(Some(endpoint), SHORT).await {
@@ -114,7 +117,7 @@ fn issued(authority: &TestAuthority, path: &str) -> Answer {
 }
 
 async fn identity_from(agent: &Agent) -> Identity {
-    Identity::from_workload_api(Some(&agent.endpoint()), SHORT)
+    Identity::from_workload_api(Some(&agent.endpoint()), Some(PATIENCE))
         .await
         .unwrap()
 }
@@ -127,14 +130,14 @@ async fn registered() -> (TestAuthority, Agent, Identity) {
     (authority, agent, identity)
 }
 
-async fn within(limit: Duration, what: impl Future<Output = ()>) {
-    tokio::time::timeout(limit, what).await.expect("it takes too long");
+async fn soon(what: impl Future<Output = ()>) {
+    tokio::time::timeout(PATIENCE, what).await.expect("it takes too long");
 }
 
 /// Waits until something about the identity is so, on the signal of its own rotations.
 async fn until(identity: &Identity, so: impl Fn(&Identity) -> bool) {
     let mut rotations = identity.rotations();
-    within(Duration::from_secs(2), async {
+    soon(async {
         while !so(identity) {
             assert!(rotations.changed().await);
         }
@@ -172,7 +175,7 @@ async fn an_identity_that_comes_late_is_waited_for() {
     let agent = Agent::start(NOT_REGISTERED);
     let endpoint = agent.endpoint();
     let waiting = tokio::spawn(async move { Identity::from_workload_api(Some(&endpoint), None).await });
-    within(Duration::from_secs(5), async {
+    soon(async {
         while agent.asked() == 0 {
             tokio::task::yield_now().await;
         }
@@ -300,5 +303,5 @@ async fn dropping_the_identity_ends_the_feed() {
     let (_authority, _agent, identity) = registered().await;
     let mut rotations = identity.rotations();
     drop(identity);
-    within(Duration::from_secs(2), async { while rotations.changed().await {} }).await;
+    soon(async { while rotations.changed().await {} }).await;
 }
