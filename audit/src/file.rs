@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::settings::Rotate;
 use crate::tail::{self, Tail};
 
 /// Digits of a finished file's number.
@@ -22,6 +21,27 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often, and with which rests, somebody else's lock is waited for.
 const LOCK_TRIES: u32 = 50;
 const LOCK_REST: Duration = Duration::from_millis(10);
+
+/// `audit.rotate`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotate {
+    /// `size`: bytes of a file after which the next one is begun; 0 for never.
+    pub size: u64,
+    /// `age`: how long a file may be written to; zero for ever.
+    pub age: Duration,
+    /// `keep`: how many finished files are kept, the oldest are removed; 0 for all.
+    pub keep: u64,
+}
+
+impl Default for Rotate {
+    fn default() -> Self {
+        Self {
+            size: 100 << 20,
+            age: Duration::ZERO,
+            keep: 0,
+        }
+    }
+}
 
 /// Why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]

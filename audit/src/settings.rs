@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use spike_runtime::config::Section;
 
+use crate::file::Rotate;
 use crate::sink::Memory;
 
 /// Lines that may wait, unless the settings say otherwise.
@@ -50,27 +51,6 @@ pub enum WhenFull {
     Deny,
     /// As `Deny`, but a call of the API waits a second for a place first. A Check never waits.
     Block,
-}
-
-/// `audit.rotate`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rotate {
-    /// `size`: bytes of a file after which the next one is begun; 0 for never.
-    pub size: u64,
-    /// `age`: how long a file may be written to; zero for ever.
-    pub age: Duration,
-    /// `keep`: how many finished files are kept, the oldest are removed; 0 for all.
-    pub keep: u64,
-}
-
-impl Default for Rotate {
-    fn default() -> Self {
-        Self {
-            size: 100 << 20,
-            age: Duration::ZERO,
-            keep: 0,
-        }
-    }
 }
 
 impl Settings {

@@ -15,8 +15,8 @@ use spike_runtime::logging::LIFECYCLE;
 
 use crate::chain::{ChainId, Hash, Head, Seal};
 use crate::file::{FileError, Found, LogFile, Opened};
-use crate::journal::{Program, Sent, Shared};
 use crate::key::KeyError;
+use crate::queue::{Program, Sent, Shared};
 use crate::settings::{Settings, Target, WhenFull};
 use crate::sink::Sink;
 use batch::{Batch, Begin, Why};

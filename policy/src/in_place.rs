@@ -3,6 +3,9 @@
 //! A decision among 100,000 policies is a chain of places in memory, hardly any of which is in a processor's cache: each
 //! place costs more than all that is done there. What is mostly small therefore lies inside what refers to it, and only
 //! the rest elsewhere.
+//!
+//! **Owns** where such bytes and items lie. **Refuses** to change in place: what changes is made anew. **Invariant**:
+//! wherever it lies, it reads as what it was made of.
 
 /// Bytes, in place up to `N`. Takes `N + 2` bytes, rounded up to a multiple of 8.
 #[derive(Clone, PartialEq, Eq)]

@@ -11,9 +11,11 @@ use spike_runtime::clock::FakeClock;
 use spike_runtime::metrics::Registry;
 
 use super::*;
-use crate::journal::{Journal, Program};
+use crate::file::Rotate;
+use crate::journal::Journal;
 use crate::line::Line;
-use crate::settings::{Rotate, Settings, Target};
+use crate::queue::Program;
+use crate::settings::{Settings, Target};
 
 const PROGRAM: Program = Program {
     name: "test",

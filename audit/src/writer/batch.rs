@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::chain::{Hash, Head, Seal};
-use crate::journal::{Entry, Program};
 use crate::line::{Line, stamp};
+use crate::queue::{Entry, Program};
 use crate::tail::Unsealed;
 
 /// The most bytes written at once, about.

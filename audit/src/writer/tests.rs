@@ -13,9 +13,11 @@ use spike_runtime::clock::FakeClock;
 use spike_runtime::metrics::Registry;
 
 use crate::chain::Head;
-use crate::journal::{Journal, Program};
+use crate::file::Rotate;
+use crate::journal::Journal;
 use crate::line::Line;
-use crate::settings::{Rotate, Settings, Target, WhenFull};
+use crate::queue::Program;
+use crate::settings::{Settings, Target, WhenFull};
 use crate::sink::Memory;
 use crate::verify::{self, Fault, Options, Report, Source};
 use crate::writer::{OpenError, Writer};

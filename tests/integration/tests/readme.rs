@@ -160,7 +160,7 @@ fn make_test_is_the_run_that_this_test_is_part_of() {
     let recipe = recipe("test");
     assert_eq!(
         recipe.trim_end().lines().last(),
-        Some("cargo test --locked --workspace")
+        Some("cargo test --locked --workspace --no-fail-fast")
     );
     let mut ignored = 0;
     let mut files = 0;
