@@ -7,7 +7,7 @@ use crate::in_place::Bytes;
 /// begins with it. A clone costs nothing, a change copies one path.
 ///
 /// Going down a level is one step elsewhere in memory: the children of a node lie side by side, which one it is says the
-/// node itself, and a node lies in one line of a processor's cache.
+/// node itself, and a node is no longer than a line of a processor's cache.
 #[derive(Clone, Debug)]
 pub(super) struct PrefixTree<T> {
     root: Node<T>,
