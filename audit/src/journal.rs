@@ -42,8 +42,8 @@ impl Journal {
         clock: SharedClock,
         registry: &Registry,
     ) -> Result<(Self, Option<Writer>), OpenError> {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(settings.queue);
-        let shared = Arc::new(Shared::new(settings, sender, clock, registry));
+        let (shared, receiver) = Shared::open(settings, clock, registry);
+        let shared = Arc::new(shared);
         let writer = Writer::start(settings, program, (Arc::clone(&shared), receiver))?;
         let journal = if writer.is_some() {
             Self(Some(shared))
@@ -77,7 +77,6 @@ impl Journal {
     pub fn record(&self, at: SystemTime, line: Line) -> Result<(), Lost> {
         match &self.0 {
             None => Ok(()),
-            Some(shared) if shared.is_strict() && !shared.take_place() => Err(shared.lose(1)),
             Some(shared) => shared.send(at, line),
         }
     }
@@ -91,16 +90,25 @@ impl Journal {
         }
     }
 
-    /// What happened to the program itself, and under which identity or to which part.
+    /// What happened to the program itself, and under which identity or to which part. Where no line may be lost there is
+    /// room for it that calls cannot fill.
     pub fn lifecycle(&self, what: &'static str, subject: &str) {
-        self.note(lifecycle(what, subject));
+        self.tell(lifecycle(what, subject));
     }
 
-    /// How something ended that no call waits for, or that goes on behind one.
+    /// How something ended that no call waits for, or that goes on behind one. It has the same room.
     pub fn happened(&self, what: &'static str, subject: &str, outcome: Outcome<'_>) {
         let mut line = lifecycle(what, subject);
         line.outcome(outcome);
-        self.note(line);
+        self.tell(line);
+    }
+
+    fn tell(&self, line: Line) {
+        if let Some(shared) = &self.0
+            && shared.send_reserved(shared.clock.now(), line).is_err()
+        {
+            tracing::debug!("an audit line was lost");
+        }
     }
 
     /// Completes when every line that was queued before is written, or counted as lost; at the latest after a second. For
@@ -207,9 +215,9 @@ impl Place {
         let Some(shared) = &self.journal.0 else { return };
         let taken = std::mem::take(&mut self.taken);
         let sent = if taken {
-            shared.send(at, line)
+            shared.send_in_place(at, line)
         } else {
-            self.journal.record(at, line)
+            shared.send(at, line)
         };
         if sent.is_err() {
             tracing::debug!("an audit line was lost");

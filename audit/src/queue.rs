@@ -3,7 +3,7 @@
 //! **Owns** the bounded queue, its places and what is counted about it. **Refuses** to wait, and to know what becomes of a
 //! line. **Invariant**: a line that was not taken is counted.
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::SystemTime;
 
 use spike_runtime::metrics::{Counter, Gauge, Registry};
@@ -24,7 +24,12 @@ pub(crate) enum Sent {
 pub(crate) struct Entry {
     pub(crate) at: SystemTime,
     pub(crate) rest: Vec<u8>,
+    /// Whether it has one of the counted places.
+    pub(crate) placed: bool,
 }
+
+/// Room beyond the counted places, for what happens without a call: there is nobody whom one could refuse.
+const RESERVED: usize = 64;
 
 /// Which program writes a log.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +82,11 @@ impl Metrics {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: &Settings, queue: SyncSender<Sent>, clock: SharedClock, registry: &Registry) -> Self {
-        Self {
+    /// Both ends of an empty queue.
+    pub(crate) fn open(settings: &Settings, clock: SharedClock, registry: &Registry) -> (Self, Receiver<Sent>) {
+        let reserved = if settings.when_full.is_strict() { RESERVED } else { 0 };
+        let (queue, taken_out) = sync_channel(settings.queue + reserved);
+        let shared = Self {
             queue,
             limit: settings.queue,
             taken: AtomicUsize::new(0),
@@ -89,15 +97,13 @@ impl Shared {
             ending: AtomicBool::new(false),
             clock,
             metrics: Metrics::new(registry),
-        }
+        };
+        (shared, taken_out)
     }
 
     /// Whether a line must not be lost.
     pub(crate) fn is_strict(&self) -> bool {
-        match self.when_full {
-            WhenFull::Drop => false,
-            WhenFull::Deny | WhenFull::Block => true,
-        }
+        self.when_full.is_strict()
     }
 
     /// Takes a place, if one is free.
@@ -108,19 +114,33 @@ impl Shared {
             .is_ok()
     }
 
-    /// The writer took so many lines out of the queue.
+    /// So many places are free again.
     pub(crate) fn give_back(&self, places: usize) {
-        if self.is_strict() {
-            self.taken.fetch_sub(places, Ordering::AcqRel);
-        }
+        self.taken.fetch_sub(places, Ordering::AcqRel);
     }
 
-    /// Sends a line that has its place, or needs none.
+    /// Sends a line, in a place of its own where places are counted.
     pub(crate) fn send(&self, at: SystemTime, line: Line) -> Result<(), Lost> {
-        let entry = Entry {
-            at,
-            rest: line.into_bytes(),
-        };
+        let placed = self.is_strict();
+        if placed && !self.take_place() {
+            return Err(self.lose(1));
+        }
+        self.push(at, line, placed)
+    }
+
+    /// Sends a line in a place that was taken for it.
+    pub(crate) fn send_in_place(&self, at: SystemTime, line: Line) -> Result<(), Lost> {
+        self.push(at, line, true)
+    }
+
+    /// Sends a line in the reserved room.
+    pub(crate) fn send_reserved(&self, at: SystemTime, line: Line) -> Result<(), Lost> {
+        self.push(at, line, false)
+    }
+
+    fn push(&self, at: SystemTime, line: Line, placed: bool) -> Result<(), Lost> {
+        let rest = line.into_bytes();
+        let entry = Entry { at, rest, placed };
         self.queue.try_send(Sent::Line(entry)).map_err(|_| self.lose(1))
     }
 

@@ -53,6 +53,16 @@ pub enum WhenFull {
     Block,
 }
 
+impl WhenFull {
+    /// Whether what cannot be recorded must not happen.
+    pub(crate) fn is_strict(self) -> bool {
+        match self {
+            Self::Drop => false,
+            Self::Deny | Self::Block => true,
+        }
+    }
+}
+
 impl Settings {
     /// The built-in settings for a target.
     pub fn to(to: Target) -> Self {

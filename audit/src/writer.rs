@@ -17,7 +17,7 @@ use crate::chain::{ChainId, Hash, Head, Seal};
 use crate::file::{FileError, Found, LogFile, Opened};
 use crate::key::KeyError;
 use crate::queue::{Program, Sent, Shared};
-use crate::settings::{Settings, Target, WhenFull};
+use crate::settings::{Settings, Target};
 use crate::sink::Sink;
 use batch::{Batch, Begin, Why};
 
@@ -191,7 +191,7 @@ impl Run {
         while let Some(sent) = next {
             match sent {
                 Sent::Line(entry) => {
-                    taken += 1;
+                    taken += usize::from(entry.placed);
                     self.batch.entry(&entry);
                 }
                 Sent::Mark(settled) => waiting.push(settled),
@@ -225,11 +225,7 @@ impl Run {
                 }
             }
             self.last_tries = self.last_tries.saturating_sub(u32::from(self.is_ending()));
-            let strict = match self.shared.when_full {
-                WhenFull::Drop => false,
-                WhenFull::Deny | WhenFull::Block => true,
-            };
-            if !strict || self.last_tries == 0 {
+            if !self.shared.is_strict() || self.last_tries == 0 {
                 let given_up = self.batch.give_up();
                 self.shared.lose(given_up.entries);
                 self.shared.lost.fetch_add(given_up.told, Ordering::AcqRel);

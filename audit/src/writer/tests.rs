@@ -15,7 +15,7 @@ use spike_runtime::metrics::Registry;
 use crate::chain::Head;
 use crate::file::Rotate;
 use crate::journal::Journal;
-use crate::line::Line;
+use crate::line::{Line, Outcome};
 use crate::queue::Program;
 use crate::settings::{Settings, Target, WhenFull};
 use crate::sink::Memory;
@@ -215,13 +215,18 @@ fn a_place_is_kept_for_its_call_and_given_back_without_one() {
     let places: Vec<_> = (0..4).map(|_| runtime.block_on(journal.place()).unwrap()).collect();
     assert!(runtime.block_on(journal.place()).is_err(), "all four are taken");
     assert_eq!(record(&journal, [7]), 1, "by whomever");
+    // What happens without a call has room of its own, and takes nobody's place.
+    journal.lifecycle("key_opened", "operators");
+    journal.happened("rekeyed", "key file", Outcome::Ok);
+    assert!(runtime.block_on(journal.place()).is_err());
     let mut places = places.into_iter();
     drop(places.next());
     assert_eq!(record(&journal, [8]), 0, "one was given back");
     places.for_each(|place| place.record(UNIX_EPOCH, line(9)));
     writer.finish();
-    let report = check(&memory.text());
-    assert_eq!((numbers(&memory.text()), report.lost), (vec![8, 9, 9, 9], 1));
+    let (text, report) = (memory.text(), check(&memory.text()));
+    assert_eq!((numbers(&text), report.lost), (vec![8, 9, 9, 9], 1));
+    assert!(text.contains("key_opened") && text.contains("rekeyed"), "{text}");
 }
 
 #[test]
